@@ -1,0 +1,54 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alecthomas/units"
+)
+
+// PluginConfig is what the operator grants one plugin.
+type PluginConfig struct {
+	// Timeout is the deadline of one call, of the instance's initialisation and of its configuration.
+	Timeout time.Duration `koanf:"timeout"`
+	// MemoryLimit bounds the linear memory of each instance. It is rounded down to whole pages of 64 KiB.
+	MemoryLimit units.Base2Bytes `koanf:"memory_limit"`
+	// MaxInstances bounds the instances, and so the calls at the same time; 0 means as many as the
+	// role that the plugin serves may have in flight.
+	MaxInstances int `koanf:"max_instances"`
+	// EmitStreams are the streams that an emit may name; none means that it may name platforms only.
+	EmitStreams []string `koanf:"emit_streams"`
+	// Config is handed to the plugin's sgs_configure, in the plugin's codec.
+	Config map[string]any `koanf:"config"`
+}
+
+// DefaultPlugin returns the defaults of PluginConfig.
+func DefaultPlugin() PluginConfig {
+	return PluginConfig{
+		Timeout: 30 * time.Second, MemoryLimit: 64 * units.MiB,
+		EmitStreams: []string{}, Config: map[string]any{},
+	}
+}
+
+// Invalid is one impossible value: the key below its table, and what is wrong with it and how to mend it.
+type Invalid struct{ Key, Problem string }
+
+func (e *Invalid) Error() string { return e.Key + " " + e.Problem }
+
+// Validate joins an *Invalid for every value that can't be.
+func (c *PluginConfig) Validate() error {
+	var errs []error
+	check := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			errs = append(errs, &Invalid{key, fmt.Sprintf(format, args...)})
+		}
+	}
+	check(c.Timeout >= time.Millisecond && c.Timeout <= 24*time.Hour, "timeout", `is %v; write "1ms" to "24h"`, c.Timeout)
+	check(c.MemoryLimit >= 64*units.KiB && c.MemoryLimit <= 4*units.GiB, "memory_limit", `is %v; write "64KiB" (one page) to "4GiB"`, c.MemoryLimit)
+	check(c.MaxInstances >= 0 && c.MaxInstances <= 100_000, "max_instances", "is %d; write 0 (as many as are in flight) to 100000", c.MaxInstances)
+	for _, s := range c.EmitStreams {
+		check(s != "", "emit_streams", "holds an empty name; remove it")
+	}
+	return errors.Join(errs...)
+}
