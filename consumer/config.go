@@ -174,23 +174,18 @@ func (c *OutboundConfig) AdapterOf(platform string) string {
 	return platform
 }
 
-// Invalid is one impossible value: the key below its table, and what is wrong with it and how to mend it.
-type Invalid struct{ Key, Problem string }
-
-func (e *Invalid) Error() string { return e.Key + " " + e.Problem }
-
-// checks collects the problems of one table.
+// checks collects the problems of one table. Each begins with the key below the table.
 type checks struct{ errs []error }
 
 func (c *checks) that(ok bool, key, format string, args ...any) {
 	if !ok {
-		c.errs = append(c.errs, &Invalid{key, fmt.Sprintf(format, args...)})
+		c.errs = append(c.errs, fmt.Errorf(key+" "+format, args...))
 	}
 }
 
 func (c *checks) err() error { return errors.Join(c.errs...) }
 
-// Validate joins an *Invalid for every value that can't be.
+// Validate joins an error for every value that can't be; each begins with the value's key.
 func (c *RedisConfig) Validate() error {
 	var is checks
 	if c.URL != Embedded {
@@ -203,7 +198,7 @@ func (c *RedisConfig) Validate() error {
 	return is.err()
 }
 
-// Validate joins an *Invalid for every value that can't be.
+// Validate joins an error for every value that can't be; each begins with the value's key.
 func (c *InboundConfig) Validate() error {
 	var is checks
 	is.that(c.Stream != "", "stream", `is empty; the fleet's is "sg:stream:inbound"`)
@@ -222,7 +217,7 @@ func (c *InboundConfig) Validate() error {
 	return is.err()
 }
 
-// Validate joins an *Invalid for every value that can't be.
+// Validate joins an error for every value that can't be; each begins with the value's key.
 func (c *OutboundConfig) Validate() error {
 	var is checks
 	seen := map[string]bool{}
@@ -243,7 +238,7 @@ func (c *OutboundConfig) Validate() error {
 	return is.err()
 }
 
-// Validate joins an *Invalid for every value that can't be.
+// Validate joins an error for every value that can't be; each begins with the value's key.
 func (c *DeadLettersConfig) Validate() error {
 	var is checks
 	is.that(c.Stream != "", "stream", `is empty; the fleet's is "sg:stream:dlq"`)
@@ -251,7 +246,7 @@ func (c *DeadLettersConfig) Validate() error {
 	return is.err()
 }
 
-// Validate joins an *Invalid for every value that can't be.
+// Validate joins an error for every value that can't be; each begins with the value's key.
 func (c *DrainConfig) Validate() error {
 	var is checks
 	is.that(c.Timeout >= 0, "timeout", `is %v; write "0s" to stop at once, or a longer time`, c.Timeout)

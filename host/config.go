@@ -31,17 +31,12 @@ func DefaultPlugin() PluginConfig {
 	}
 }
 
-// Invalid is one impossible value: the key below its table, and what is wrong with it and how to mend it.
-type Invalid struct{ Key, Problem string }
-
-func (e *Invalid) Error() string { return e.Key + " " + e.Problem }
-
-// Validate joins an *Invalid for every value that can't be.
+// Validate joins an error for every value that can't be; each begins with the value's key.
 func (c *PluginConfig) Validate() error {
 	var errs []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			errs = append(errs, &Invalid{key, fmt.Sprintf(format, args...)})
+			errs = append(errs, fmt.Errorf(key+" "+format, args...))
 		}
 	}
 	check(c.Timeout >= time.Millisecond && c.Timeout <= 24*time.Hour, "timeout", `is %v; write "1ms" to "24h"`, c.Timeout)
