@@ -3,7 +3,9 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -179,7 +181,7 @@ type checks struct{ errs []error }
 
 func (c *checks) that(ok bool, key, format string, args ...any) {
 	if !ok {
-		c.errs = append(c.errs, fmt.Errorf(key+" "+format, args...))
+		c.errs = append(c.errs, fmt.Errorf("%s "+format, append([]any{key}, args...)...))
 	}
 }
 
@@ -226,7 +228,8 @@ func (c *OutboundConfig) Validate() error {
 		is.that(!seen[p], "platforms", "names %q twice; remove one", p)
 		seen[p] = true
 	}
-	for p, name := range c.Adapters {
+	for _, p := range slices.Sorted(maps.Keys(c.Adapters)) {
+		name := c.Adapters[p]
 		is.that(seen[p], "adapters."+p, "names a platform that is not in platforms; add %q there or remove it here", p)
 		is.that(name != "", "adapters."+p, "is empty; name a plugin or remove the key")
 	}

@@ -36,7 +36,7 @@ func (c *PluginConfig) Validate() error {
 	var errs []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(key+" "+format, args...))
+			errs = append(errs, fmt.Errorf("%s "+format, append([]any{key}, args...)...))
 		}
 	}
 	check(c.Timeout >= time.Millisecond && c.Timeout <= 24*time.Hour, "timeout", `is %v; write "1ms" to "24h"`, c.Timeout)

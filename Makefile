@@ -1,0 +1,76 @@
+# make run and make test need Go, git, make and a C compiler. What else they need, they install or build.
+
+BUILD    := build
+PLUGINS  := $(notdir $(wildcard plugins/examples/*))
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -X main.version=$(VERSION)
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build plugins ## try it: lines typed are messages, replies are printed
+	@$(BUILD)/sgstreamd dev
+
+.PHONY: build
+build: ## build the daemon: build/sgstreamd
+	@go build -ldflags '$(LDFLAGS)' -o $(BUILD)/sgstreamd ./cmd/sgstreamd
+
+.PHONY: plugins
+plugins: $(PLUGINS:%=$(BUILD)/plugins/%.wasm) ## build every example plugin: build/plugins/NAME.wasm
+
+# The go command knows best what is up to date.
+$(BUILD)/plugins/%.wasm: always
+	@GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags '-s -w' -o $@ ./plugins/examples/$*
+
+.PHONY: always
+always:
+
+.PHONY: test
+test: packages lint build plugins ## run everything: linters, the race detector, a real Redis, other languages' clients
+	go test -race -timeout 9m ./...
+
+.PHONY: lint
+lint: tools ## vet, staticcheck, gofmt, and the import direction
+	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-ed:'; gofmt -l .; exit 1; }
+	go vet ./...
+	GOOS=wasip1 GOARCH=wasm go vet ./plugins/...
+	$(BUILD)/tools/staticcheck ./...
+	$(BUILD)/tools/depguard ./...
+
+# The linters are pinned in a module of their own, so that the daemon's go.mod lists what the daemon needs.
+.PHONY: tools
+tools:
+	@cd tools && go build -o ../$(BUILD)/tools/ tool
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser and the ABI boundary, FUZZTIME each
+	@go list ./... | while read -r pkg; do \
+	  go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' | while read -r f; do \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	  done || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## run the micro-benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+# Debian's packages that the tests use: the Redis that they start, the Python client that they talk to, and
+# the assembler of the hostile modules.
+DEBIAN := redis-server python3 python3-redis python3-msgpack wabt
+
+.PHONY: packages
+packages:
+	@if ! { command -v redis-server && command -v wat2wasm && /usr/bin/python3 -c 'import redis, msgpack'; } >/dev/null 2>&1; then \
+	  command -v apt-get >/dev/null || { echo 'make test needs $(DEBIAN); install them by hand, there is no apt-get'; exit 1; }; \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(DEBIAN); \
+	fi

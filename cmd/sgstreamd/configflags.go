@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sgstreamd/sgstreamd/internal/config"
+)
+
+// defaultFile is read where no --config is given, if it is there.
+const defaultFile = "config.toml"
+
+// configFlags are the flags of every command that reads the configuration.
+type configFlags struct {
+	file     string
+	settings []string
+	short    map[string]*string // by key: flags that stand for a --set
+}
+
+func addConfigFlags(c *cobra.Command) *configFlags {
+	f := &configFlags{short: map[string]*string{}}
+	flags := c.Flags()
+	flags.StringVarP(&f.file, "config", "c", "", "configuration `file` (default: "+defaultFile+" in the current folder, if there is one)")
+	flags.StringArrayVar(&f.settings, "set", nil, "set a configuration `key=value`, such as inbound.max_in_flight=10; may be repeated")
+	for _, s := range []struct{ flag, key, help string }{
+		{"redis-url", "redis.url", "`URL` of Redis, or \"embedded\""},
+		{"plugins-dir", "plugins.dir", "`folder` of the plugins"},
+		{"log-level", "log.level", "`level` of the log: debug, info, warn or error"},
+	} {
+		f.short[s.key] = flags.String(s.flag, "", s.help+" (same as --set "+s.key+"=…)")
+	}
+	return f
+}
+
+// load reads the configuration from all its sources.
+func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
+	source := config.Source{File: f.file, Environ: os.Environ(), Flags: map[string]string{}}
+	if source.File == "" {
+		if _, err := os.Stat(defaultFile); !errors.Is(err, fs.ErrNotExist) {
+			source.File = defaultFile
+		}
+	}
+	for key, value := range f.short {
+		if c.Flags().Changed(strings.NewReplacer(".", "-").Replace(key)) {
+			source.Flags[key] = *value
+		}
+	}
+	for _, s := range f.settings {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return config.Config{}, usageError{errors.New("flag --set: there is no = in it; write key=value, such as inbound.max_in_flight=10")}
+		}
+		if _, twice := source.Flags[key]; twice {
+			return config.Config{}, usageError{fmt.Errorf("flag --set %s: the key is set twice; remove one", key)}
+		}
+		source.Flags[key] = value
+	}
+	cfg, err := config.Load(source)
+	if err != nil {
+		return config.Config{}, usageError{err}
+	}
+	return cfg, nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/sgstreamd/sgstreamd/consumer"
+	"github.com/sgstreamd/sgstreamd/internal/app"
+	"github.com/sgstreamd/sgstreamd/internal/config"
+)
+
+const (
+	// devPlatform is the platform, and the adapter, of the lines that are typed.
+	devPlatform = "console"
+	// settledPoll is how often dev looks whether everything was answered.
+	settledPoll = 20 * time.Millisecond
+)
+
+func newDev() *cobra.Command {
+	var pluginsDir, processor string
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Try it on one machine: lines typed are messages, replies are printed",
+		Long: `Run the whole loop in one process with no configuration: an embedded Redis, a processor (echo), and the
+console adapter. Each line typed is an inbound message on platform "console"; replies are printed.
+
+At the end of the input it waits until all has been answered and exits 0, or 1 if a message could not be.`,
+		Example: "  sgstreamd dev\n  printf 'hello\\nworld\\n' | sgstreamd dev",
+		Args:    cobra.NoArgs,
+	}
+	c.Flags().StringVar(&pluginsDir, "plugins", "", "`folder` of the plugins (default: plugins beside this program, or in the current folder)")
+	c.Flags().StringVar(&processor, "processor", "echo", "`plugin` that answers")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the whole log, not only what is wrong")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := devConfig(pluginsDir, processor)
+		if err != nil {
+			return err
+		}
+		level := slog.LevelWarn
+		if verbose {
+			level = slog.LevelDebug
+		}
+		log := slog.New(newReplies(cmd.OutOrStdout(), slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})))
+		return runDev(cmd, cfg, log)
+	}
+	return c
+}
+
+// devConfig is the configuration of dev: the defaults, with times that suit somebody who watches.
+func devConfig(pluginsDir, processor string) (config.Config, error) {
+	cfg := config.Default()
+	cfg.Plugins.Dir = pluginsDir
+	if pluginsDir == "" {
+		cfg.Plugins.Dir = findPlugins()
+	}
+	cfg.Inbound.Processor = processor
+	cfg.Outbound.Platforms = []string{devPlatform}
+	cfg.Admin.Listen = ""
+	cfg.Drain.Timeout = 5 * time.Second
+	for _, a := range []*consumer.AutoclaimConfig{&cfg.Inbound.Autoclaim, &cfg.Outbound.Autoclaim} {
+		a.Interval, a.MinIdle = 500*time.Millisecond, 2*time.Second
+	}
+	return cfg, nil
+}
+
+// findPlugins is the folder plugins beside the program, where `make build plugins` puts it, or else the one
+// in the current folder.
+func findPlugins() string {
+	if exe, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(exe), "plugins")
+		if info, err := os.Stat(beside); err == nil && info.IsDir() {
+			return beside
+		}
+	}
+	return "plugins"
+}
+
+// runDev runs the daemon and the conversation side by side; whichever ends first ends the other.
+func runDev(cmd *cobra.Command, cfg config.Config, log *slog.Logger) error {
+	ctx, cut, release := untilSignalled(cmd.Context())
+	defer release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	started := make(chan app.Addresses, 1)
+	talked := make(chan error, 1)
+	go func() {
+		defer cancel()
+		select {
+		case at := <-started:
+			talked <- converse(ctx, cmd, cfg, at.RedisURL)
+		case <-ctx.Done():
+			talked <- nil
+		}
+	}()
+	err := app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut, Started: func(a app.Addresses) { started <- a }})
+	cancel()
+	return errors.Join(err, <-talked)
+}
+
+// converse sends each line of the input and then waits until all has been answered.
+func converse(ctx context.Context, cmd *cobra.Command, cfg config.Config, url string) error {
+	client, err := consumer.Dial(consumer.RedisConfig{URL: url}, 0)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if isTerminal(cmd.InOrStdin()) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sgstreamd dev: type a message; Ctrl-D ends. The embedded Redis is at %s\n", url)
+	}
+	lines := readLines(ctx, cmd.InOrStdin())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, open := <-lines:
+			if !open {
+				return awaitAnswers(ctx, client, cfg)
+			}
+			if err := sendLine(ctx, client, cfg, line); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func sendLine(ctx context.Context, client consumer.Client, cfg config.Config, line string) error {
+	trace := rand.Text()
+	payload, err := inboundPayload(message{platform: devPlatform, channel: "1", user: "1", content: line, trace: trace, direct: true})
+	if err != nil {
+		return err
+	}
+	_, err = consumer.Send(ctx, client, cfg.Inbound.Stream, cfg.Outbound.MaxLen, payload, trace)
+	return err
+}
+
+// readLines reads in a goroutine of its own, which a terminal may hold beyond ctx's end: the process ends then.
+func readLines(ctx context.Context, in io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		s := bufio.NewScanner(in)
+		s.Buffer(nil, 1<<20)
+		for s.Scan() {
+			if s.Text() == "" {
+				continue
+			}
+			select {
+			case lines <- s.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// awaitAnswers waits until both streams are read to their ends and acknowledged. Replies are written in the
+// same step in which their message is acknowledged, so in this order none can be missed.
+func awaitAnswers(ctx context.Context, client consumer.Client, cfg config.Config) error {
+	t := time.NewTicker(settledPoll)
+	defer t.Stop()
+	for _, s := range [][2]string{
+		{cfg.Inbound.Stream, cfg.Inbound.Group},
+		{cfg.Outbound.StreamOf(devPlatform), cfg.Outbound.GroupOf(devPlatform)},
+	} {
+		for {
+			settled, err := consumer.Settled(ctx, client, s[0], s[1])
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			if settled {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-t.C:
+			}
+		}
+	}
+	dead, err := client.XLen(ctx, cfg.DeadLetters.Stream).Result()
+	if err == nil && dead > 0 {
+		return fmt.Errorf("%d messages could not be answered; the log above says why", dead)
+	}
+	return err
+}
+
+func isTerminal(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sgstreamd/sgstreamd/internal/app"
+	"github.com/sgstreamd/sgstreamd/internal/config"
+)
+
+func newRun() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon until it is told to stop",
+		Long: `Run the daemon until it is told to stop.
+
+On SIGTERM or SIGINT it takes no new message, finishes what is in flight (up to drain.timeout), gives
+back what it had not begun, and exits 0. If the drain's time is over, or a second signal comes, it
+cancels what is in flight, gives that back too, and exits 3.`,
+		Example: `  sgstreamd run --config /etc/sgstreamd/config.toml
+  SGSTREAMD_REDIS__URL=redis://10.0.0.5:6379/0 sgstreamd run --plugins-dir build/plugins
+  sgstreamd run --set outbound.platforms=discord,matrix`,
+		Args: cobra.NoArgs,
+	}
+	flags := addConfigFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := flags.load(cmd)
+		if err != nil {
+			return err
+		}
+		ctx, cut, release := untilSignalled(cmd.Context())
+		defer release()
+		return app.Run(ctx, app.Options{Config: cfg, Log: newLogger(cmd.ErrOrStderr(), cfg.Log), Cut: cut})
+	}
+	return c
+}
+
+// untilSignalled returns a context that ends with the first SIGINT or SIGTERM, and a channel that is closed
+// with the second.
+func untilSignalled(parent context.Context) (context.Context, <-chan struct{}, func()) {
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, cancel := context.WithCancel(parent)
+	signals, cut, released := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for _, act := range []func(){cancel, func() { close(cut) }} {
+			select {
+			case <-signals:
+				act()
+			case <-released:
+				return
+			}
+		}
+	}()
+	return ctx, cut, func() {
+		signal.Stop(signals)
+		close(released)
+		cancel()
+	}
+}
+
+// newLogger writes the log as the configuration, which was validated, says.
+func newLogger(w io.Writer, c config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

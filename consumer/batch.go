@@ -1,0 +1,56 @@
+package consumer
+
+import "context"
+
+// maxBatch bounds the messages of one script, so that Redis is not kept from others for long.
+const maxBatch = 128
+
+// maxBatchBytes bounds what one script is sent.
+const maxBatchBytes = 4 << 20
+
+// batcher gathers what is ready together and flushes it together. It waits for nobody: while one batch is on
+// its way, the next gathers by itself, so batches grow with the load and vanish with it.
+type batcher[T any] struct {
+	in    chan T
+	size  func(T) int
+	flush func(ctx context.Context, batch []T)
+}
+
+func newBatcher[T any](size func(T) int, flush func(context.Context, []T)) *batcher[T] {
+	return &batcher[T]{in: make(chan T, maxBatch), size: size, flush: flush}
+}
+
+// add hands an item over. It returns false if ctx was done before there was room.
+func (b *batcher[T]) add(ctx context.Context, item T) bool {
+	select {
+	case b.in <- item:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// run flushes batches, one at a time, until ctx is done.
+func (b *batcher[T]) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case first := <-b.in:
+			b.flush(ctx, b.gather(first))
+		}
+	}
+}
+
+func (b *batcher[T]) gather(first T) []T {
+	batch, bytes := []T{first}, b.size(first)
+	for len(batch) < maxBatch && bytes < maxBatchBytes {
+		select {
+		case item := <-b.in:
+			batch, bytes = append(batch, item), bytes+b.size(item)
+		default:
+			return batch
+		}
+	}
+	return batch
+}

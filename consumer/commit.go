@@ -1,0 +1,170 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+	"github.com/sgstreamd/sgstreamd/envelope"
+)
+
+// answerNone stands for a script that Redis did not answer before the worker hung up.
+const answerNone = ""
+
+// ledgerTTL is how long a consumer's last commit is remembered, for a reply that was lost.
+const ledgerTTL = 10 * time.Minute
+
+// maxForeignFields is how many of an entry's unknown fields a dead letter keeps: Lua can't pass on many more.
+const maxForeignFields = 1000
+
+// emit is one entry to be written with a commit.
+type emit struct {
+	stream, traceID string
+	payload         []byte
+}
+
+// commitRequest is a message whose outcome waits to be written.
+type commitRequest struct {
+	d      *delivery
+	o      outcome
+	emits  []emit
+	answer chan string
+}
+
+func commitSize(r commitRequest) int {
+	size := 0
+	for _, e := range r.emits {
+		size += len(e.payload)
+	}
+	if r.o.verb == verbDead {
+		size += len(r.d.fields["data"])
+	}
+	return size
+}
+
+// commit writes the outcome in one step, if the message is still ours. It returns "done", "fenced", "gone",
+// an error's text, or answerNone; nothing was written for any but "done".
+func (w *Worker) commit(redisCtx context.Context, d *delivery, o outcome) string {
+	r := commitRequest{d: d, o: o, answer: make(chan string, 1)}
+	for i, e := range o.emits {
+		written, err := w.emitOf(d, i, e)
+		if err != nil {
+			return err.Error()
+		}
+		r.emits = append(r.emits, written)
+	}
+	if !w.commits.add(redisCtx, r) {
+		return answerNone
+	}
+	select {
+	case answer := <-r.answer:
+		return answer
+	case <-redisCtx.Done():
+		return answerNone
+	}
+}
+
+func (w *Worker) emitOf(d *delivery, n int, e abi.Emit) (emit, error) {
+	m := &d.entry.Message
+	payload, trace, err := envelope.Normalize(e, envelope.MessageKey(m.Stream, m.ID, n), m.TraceID)
+	if err != nil {
+		return emit{}, fmt.Errorf("emit %d: %w", n, err)
+	}
+	stream := e.Stream
+	if stream == "" {
+		stream = w.cfg.Emits.StreamOf(e.Platform)
+	}
+	return emit{stream: stream, traceID: trace, payload: payload}, nil
+}
+
+// refusal is the error's text in a commit's answer, or empty.
+func refusal(answer string) string {
+	switch answer {
+	case "done", "fenced", "gone", answerNone:
+		return ""
+	}
+	return answer
+}
+
+func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
+	w.batchNumber++
+	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.returnedKey())
+	args := []any{
+		w.cfg.Group, w.cfg.Consumer, w.batchNumber, ledgerTTL.Milliseconds(), now(),
+		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
+	}
+	for _, r := range batch {
+		args = w.appendCommit(args, keys, r)
+	}
+	// Redis refuses a script, unrun, for a single key that its user may not use. Where that may be a stream
+	// which a plugin has chosen, the others must not suffer for it.
+	reply, err := runSure(ctx, w.redis, w.log, w.scripts.commit, keys.keys, args, func(err error) bool {
+		return isNoPerm(err) && slices.ContainsFunc(batch, func(r commitRequest) bool { return len(r.emits) > 0 })
+	})
+	switch {
+	case err == nil:
+		for i, r := range batch {
+			r.answer <- text(reply[i])
+		}
+	case isNoPerm(err) && len(batch) > 1:
+		for i := range batch {
+			w.flushCommits(ctx, batch[i:i+1])
+		}
+	case isNoPerm(err):
+		batch[0].answer <- err.Error()
+	}
+}
+
+// ledgerKey is a hash that remembers this consumer's last commit.
+func (w *Worker) ledgerKey() string {
+	return "sg:commit:" + w.cfg.Stream + ":" + w.cfg.Group + ":" + w.cfg.Consumer
+}
+
+func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest) []any {
+	lock := r.d.held()
+	extra := w.verbArgs(keys, r)
+	args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, string(r.o.verb),
+		keys.pos(lock.key), lock.token, keys.pos(w.traceKey(r.d)), r.o.reason, len(extra))
+	return append(args, extra...)
+}
+
+// verbArgs are the arguments of the message's branch of commit.lua.
+func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
+	var args []any
+	switch r.o.verb {
+	case verbAck:
+		for _, e := range r.emits {
+			args = append(args, keys.pos(e.stream), e.payload, e.traceID)
+		}
+	case verbDead:
+		args = append(args, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
+		args = append(args, foreignFields(r.d.fields)...)
+	case verbReturn:
+		count := r.d.entry.Message.Attempt
+		if r.o.uncharged {
+			count--
+		}
+		args = append(args, count, w.cfg.Autoclaim.MinIdle.Milliseconds())
+	}
+	return args
+}
+
+// foreignFields are the fields of an entry that a dead letter has no place for. They are kept under names of
+// their own, so that nothing is lost with a message that nobody understood.
+func foreignFields(fields map[string]string) []any {
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		if name != "data" && name != "ts" && name != "trace_id" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	names = names[:min(len(names), maxForeignFields)]
+	var args []any
+	for _, name := range names {
+		args = append(args, "original_field:"+name, fields[name])
+	}
+	return args
+}

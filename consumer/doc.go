@@ -1,0 +1,13 @@
+// Package consumer is the stream work of the daemon, and the only importer of go-redis: it reads a stream
+// with a consumer group, hands each message to a Handler, and makes what the handler did durable.
+//
+// A Worker serves one stream. Its goroutines, a file each:
+//
+//	intake.go     reads new entries and sweeps for abandoned ones, never more than there is room for
+//	process.go    the life of one message: turn, claim, handle, commit (a goroutine a message)
+//	batch.go      sends claims, and commits, that are ready together in one script each
+//	heartbeat.go  keeps what is in flight from looking abandoned, and cancels what was lost
+//	monitor.go    measures the stream's lag and warns before it is trimmed unread
+//
+// The scripts folder holds one Lua script a file; scripts.go runs them.
+package consumer

@@ -1,0 +1,104 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sgstreamd/sgstreamd/envelope"
+)
+
+// ErrDrainCut is the cause with which a worker's working context is cancelled when its drain is cut short.
+var ErrDrainCut = errors.New("the drain was cut short")
+
+// errLost is the cause with which the call of a message is cancelled that another worker has taken.
+var errLost = errors.New("the message belongs to another worker by now")
+
+// errUnreachable is the cause with which the worker's conversation with Redis ends when the drain is over.
+var errUnreachable = errors.New("redis could not be reached before the drain's end")
+
+// delivery is one message on its way through the worker, from its fetch to its commit.
+type delivery struct {
+	// Set when it is made.
+	entry  envelope.Entry
+	fields map[string]string
+	broken error // why the entry could not be decoded
+	lane   string
+	turn   chan struct{} // closed when it is the first of its lane; nil without a lane
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// Set by claim; the heartbeat renews the lock from then on.
+	mu   sync.Mutex
+	lock heldLock
+
+	// late is set when it was fetched by a request that was under way when the worker was stopped. It is begun
+	// if it can be begun at once, since nobody else has seen it.
+	late bool
+	// returning is set when it is about to be given back: a heartbeat would make it look alive again.
+	returning atomic.Bool
+}
+
+// heldLock is a channel's lock; the zero value is none.
+type heldLock struct{ key, token string }
+
+func (d *delivery) setLock(l heldLock) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lock = l
+}
+
+func (d *delivery) held() heldLock {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lock
+}
+
+// flight is everything that was fetched and is not committed yet.
+type flight struct {
+	limit int
+
+	// An entry can be here twice: with a group that was destroyed and made anew, it is delivered again.
+	mu    sync.Mutex
+	now   map[*delivery]struct{}
+	freed chan struct{} // holds a token after something has left
+}
+
+func newFlight(limit int) *flight {
+	return &flight{limit: limit, now: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
+}
+
+// room is how many more may be fetched.
+func (f *flight) room() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.limit - len(f.now)
+}
+
+func (f *flight) add(d *delivery) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now[d] = struct{}{}
+}
+
+func (f *flight) remove(d *delivery) {
+	f.mu.Lock()
+	delete(f.now, d)
+	f.mu.Unlock()
+	select {
+	case f.freed <- struct{}{}:
+	default:
+	}
+}
+
+// all returns what is in flight, in no order.
+func (f *flight) all() []*delivery {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]*delivery, 0, len(f.now))
+	for d := range f.now {
+		all = append(all, d)
+	}
+	return all
+}

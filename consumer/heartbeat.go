@@ -1,0 +1,55 @@
+package consumer
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// heartbeats touches everything that is in flight, three times in the span after which a peer would take it or
+// a lock would expire, until ctx is done.
+func (w *Worker) heartbeats(ctx context.Context) {
+	t := time.NewTicker(w.heartbeatInterval())
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			beating := slices.DeleteFunc(w.flight.all(), func(d *delivery) bool { return d.returning.Load() })
+			for batch := range slices.Chunk(beating, maxBatch) {
+				w.heartbeat(ctx, batch)
+			}
+		}
+	}
+}
+
+func (w *Worker) heartbeatInterval() time.Duration {
+	span := w.cfg.Autoclaim.MinIdle
+	if w.cfg.Lock.Enabled {
+		span = min(span, w.cfg.Lock.TTL)
+	}
+	return max(span/3, 10*time.Millisecond)
+}
+
+// heartbeat touches a batch, and cancels the calls of those that are another worker's by now.
+func (w *Worker) heartbeat(ctx context.Context, batch []*delivery) {
+	ctx, cancel := context.WithTimeout(ctx, w.heartbeatInterval())
+	defer cancel()
+	keys := newScriptKeys(w.cfg.Stream)
+	args := []any{w.cfg.Group, w.cfg.Consumer, w.cfg.Lock.TTL.Milliseconds()}
+	for _, d := range batch {
+		lock := d.held()
+		args = append(args, d.entry.Message.ID, d.entry.Message.Attempt, keys.pos(lock.key), lock.token)
+	}
+	reply, err := w.scripts.heartbeat.Run(ctx, w.redis, keys.keys, args...).StringSlice()
+	if err != nil {
+		w.log.Warn("heartbeat failed; a peer may take what is in flight", "error", err, "in_flight", len(batch))
+		return
+	}
+	for i, verdict := range reply {
+		if verdict != "ok" {
+			batch[i].cancel(errLost)
+		}
+	}
+}

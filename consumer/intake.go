@@ -1,0 +1,182 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sgstreamd/sgstreamd/envelope"
+)
+
+const (
+	// readBlock is how long one read waits for an entry. A blocked read can't be called back (cancelling its
+	// context does not reach it), so this is also how long a stop waits for it.
+	readBlock = 500 * time.Millisecond
+	// maxRead bounds the entries of one read.
+	maxRead = 256
+	// returnedPoll is how often the worker looks whether a peer has given something back.
+	returnedPoll = time.Second
+)
+
+// intakeState is what the intake remembers from one round to the next.
+type intakeState struct {
+	grouped   bool      // the group is there, as far as we know
+	lastRead  string    // the greatest id that a read has given us
+	readLost  bool      // a read's reply was lost; what it moved to our pending list is to be looked for
+	nextSweep time.Time
+	nextPoll  time.Time // when to look at the counter of what was given back
+	returned  string    // that counter, when we last looked
+}
+
+// intake fetches until stopping is done. One goroutine both reads and sweeps, so that the two never compete
+// for the room that there is.
+func (w *Worker) intake(stopping, working, redisCtx context.Context) {
+	w.lastRead = "0-0"
+	wait, last := newBackOff(), ""
+	for stopping.Err() == nil {
+		err := w.intakeOnce(stopping, working, redisCtx)
+		if err == nil {
+			if last != "" {
+				w.log.Info("the stream is read again")
+			}
+			wait.Reset()
+			last = ""
+			w.setReady(nil)
+			continue
+		}
+		w.setReady(err)
+		if err.Error() != last {
+			last = err.Error()
+			w.log.Warn("the stream can't be read; trying again", "error", err)
+		}
+		pause(stopping, wait.NextBackOff())
+	}
+}
+
+// intakeOnce does what is due: the group, our own lost reads, a sweep, and then one read for as much as there
+// is room for.
+func (w *Worker) intakeOnce(stopping, working, redisCtx context.Context) error {
+	if !w.grouped {
+		if err := w.Prepare(redisCtx); err != nil {
+			return err
+		}
+		w.grouped = true
+	}
+	if w.readLost {
+		if err := w.adopt(redisCtx, working, stopping.Done()); err != nil {
+			return w.readFailed(err)
+		}
+		w.readLost = false
+	}
+	if err := w.sweepIfDue(redisCtx, working, stopping.Done()); err != nil {
+		return w.readFailed(err)
+	}
+	room := w.flight.room()
+	if room <= 0 {
+		w.awaitRoom(stopping)
+		return nil
+	}
+	return w.read(redisCtx, working, stopping.Done(), min(room, maxRead))
+}
+
+// awaitRoom waits until something has left the flight, but no longer than a sweep can be put off.
+func (w *Worker) awaitRoom(stopping context.Context) {
+	t := time.NewTimer(returnedPoll)
+	defer t.Stop()
+	select {
+	case <-w.flight.freed:
+	case <-t.C:
+	case <-stopping.Done():
+	}
+}
+
+func (w *Worker) read(redisCtx, working context.Context, stop <-chan struct{}, count int) error {
+	streams, err := w.redis.XReadGroup(redisCtx, &redis.XReadGroupArgs{
+		Group: w.cfg.Group, Consumer: w.cfg.Consumer, Streams: []string{w.cfg.Stream, ">"},
+		Count: int64(count), Block: readBlock,
+	}).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return w.readFailed(err)
+	}
+	for _, s := range streams {
+		for _, m := range s.Messages {
+			w.lastRead = m.ID
+			w.dispatch(redisCtx, working, stop, m.ID, 1, textFields(m.Values))
+		}
+	}
+	return nil
+}
+
+// readFailed notes what a failed read or sweep has to be followed by.
+func (w *Worker) readFailed(err error) error {
+	switch {
+	case isNoGroup(err):
+		w.grouped, w.lastRead = false, "0-0"
+		return fmt.Errorf("consumer group %q of stream %q is gone; it is created again: %w", w.cfg.Group, w.cfg.Stream, err)
+	case isWrongType(err):
+		w.grouped = false
+	default:
+		w.readLost = true
+	}
+	return explain(err, w.cfg.Stream)
+}
+
+func textFields(values map[string]any) map[string]string {
+	fields := make(map[string]string, len(values))
+	for k, v := range values {
+		fields[k], _ = v.(string)
+	}
+	return fields
+}
+
+// dispatch begins the handling of an entry in a goroutine of its own.
+func (w *Worker) dispatch(redisCtx, working context.Context, stop <-chan struct{}, id string, count int64, fields map[string]string) {
+	d := &delivery{fields: fields}
+	d.entry, d.broken = envelope.Decode(w.cfg.Stream, id, count, fields, w.cfg.MaxPayload)
+	d.entry.Message.Stream, d.entry.Message.ID, d.entry.Message.Attempt = w.cfg.Stream, id, count
+	if w.cfg.Lock.Enabled && d.entry.Addressed && d.entry.Message.ChannelKey != "" {
+		d.lane = d.entry.Message.ChannelKey
+	}
+	d.late = isDone(stop)
+	d.ctx, d.cancel = context.WithCancelCause(working)
+	w.flight.add(d)
+	w.lanes.join(d)
+	w.metrics.of(w, d).received.Inc()
+	w.metrics.of(w, d).inFlight.Inc()
+	w.handling.Go(func() { w.process(redisCtx, stop, d) })
+}
+
+// sweepIfDue sweeps when the interval is over, or when a peer has given something back.
+func (w *Worker) sweepIfDue(redisCtx, working context.Context, stop <-chan struct{}) error {
+	if !w.cfg.Autoclaim.Enabled {
+		return nil
+	}
+	now := time.Now()
+	due := now.After(w.nextSweep)
+	if !due && now.After(w.nextPoll) {
+		w.nextPoll = now.Add(returnedPoll)
+		counter, err := w.redis.Get(redisCtx, w.returnedKey()).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+		due = counter != w.returned
+		w.returned = counter
+	}
+	if !due {
+		return nil
+	}
+	// Workers that were started together should not sweep together.
+	interval := w.cfg.Autoclaim.Interval
+	w.nextSweep = now.Add(interval - time.Duration(rand.Int64N(int64(interval)/10+1)))
+	return w.sweep(redisCtx, working, stop)
+}
+
+// returnedKey is a counter that grows whenever a worker gives messages back, so that its peers need not wait
+// for their next sweep.
+func (w *Worker) returnedKey() string {
+	return "sg:returned:" + w.cfg.Stream + ":" + w.cfg.Group
+}

@@ -1,0 +1,111 @@
+package consumer
+
+import (
+	"context"
+	_ "embed"
+	"log/slog"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed scripts/prelude.lua
+var prelude string
+
+//go:embed scripts/claim.lua
+var claimLua string
+
+//go:embed scripts/commit.lua
+var commitLua string
+
+//go:embed scripts/heartbeat.lua
+var heartbeatLua string
+
+//go:embed scripts/reclaim.lua
+var reclaimLua string
+
+//go:embed scripts/forget.lua
+var forgetLua string
+
+//go:embed scripts/rights.lua
+var rightsLua string
+
+// scripts are the Lua scripts of the folder scripts, each behind prelude.lua.
+type scripts struct {
+	claim, commit, heartbeat, reclaim, forget, rights *redis.Script
+}
+
+func newScripts() scripts {
+	script := func(text string) *redis.Script { return redis.NewScript(prelude + text) }
+	return scripts{script(claimLua), script(commitLua), script(heartbeatLua), script(reclaimLua), script(forgetLua), script(rightsLua)}
+}
+
+// runSure runs a script until it has an answer, ctx is done, or the error is a final one. Every script that is run
+// this way answers the same when it is run again after its reply was lost.
+func runSure(ctx context.Context, c redis.UniversalClient, log *slog.Logger, s *redis.Script, keys []string, args []any, final func(error) bool) ([]any, error) {
+	wait := newBackOff()
+	for {
+		reply, err := s.Run(ctx, c, keys, args...).Slice()
+		if err == nil {
+			return reply, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if final(err) {
+			return nil, err
+		}
+		next := wait.NextBackOff()
+		log.Warn("redis script failed; it will be sent again", "error", err, "in", next)
+		pause(ctx, next)
+	}
+}
+
+// script arguments: keys are referred to by their position, each once.
+type scriptKeys struct {
+	keys []string
+	at   map[string]int
+}
+
+func newScriptKeys(fixed ...string) *scriptKeys {
+	return &scriptKeys{keys: fixed, at: map[string]int{}}
+}
+
+// pos returns the 1-based position of a key, or 0 for none.
+func (k *scriptKeys) pos(key string) int {
+	if key == "" {
+		return 0
+	}
+	if _, ok := k.at[key]; !ok {
+		k.keys = append(k.keys, key)
+		k.at[key] = len(k.keys)
+	}
+	return k.at[key]
+}
+
+// The parts of a script's reply, read without trust in their type: Redis sends numbers as integers or text.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	}
+	return ""
+}
+
+func number(v any) int64 {
+	switch v := v.(type) {
+	case int64:
+		return v
+	case string:
+		n, _ := strconv.ParseInt(v, 10, 64)
+		return n
+	}
+	return 0
+}
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}

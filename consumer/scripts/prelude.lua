@@ -1,0 +1,50 @@
+-- Stands in front of every other script. KEYS[1] is the stream, ARGV[1] the group, ARGV[2] this consumer.
+--
+-- Lua does not roll back: what a script must write is asked for before its first write, and what it need not
+-- write (traces, audits, counters) is written with pcall.
+local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
+
+-- The fence: nil while the pending list shows this consumer and this delivery count, else the reason why not.
+-- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed).
+local function lost(id, count)
+  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
+  if pending.err or not pending[1] then return 'gone' end
+  if pending[1][2] ~= consumer or pending[1][4] ~= count then return 'fenced' end
+  return nil
+end
+
+-- Writes a transition of the trace hash and sees to it that the hash expires. The trace serves observers: a
+-- key of another type is left as it is.
+local function trace(key, ttl, state, now, attempt, why)
+  local set = redis.pcall('HSET', key, 'state', state, 'updated_at', now, 'worker', consumer, 'attempt', attempt)
+  if type(set) == 'table' and set.err then return end
+  if why == '' then redis.pcall('HDEL', key, 'error') else redis.pcall('HSET', key, 'error', why) end
+  local left = redis.pcall('TTL', key)
+  if type(left) == 'number' and left < 0 then redis.pcall('EXPIRE', key, ttl) end
+end
+
+-- The reason why an entry can't be appended to the stream at key, or nil. One answer a key and script.
+local appendable = {}
+local function unappendable(key)
+  if appendable[key] == nil then
+    local kind = redis.call('TYPE', key).ok
+    appendable[key] = false
+    if kind ~= 'none' and kind ~= 'stream' then
+      appendable[key] = 'key "' .. key .. '" is a ' .. kind .. ', not a stream; rename or delete it'
+    elseif redis.acl_check_cmd and not redis.acl_check_cmd('XADD', key, '*', 'data', '') then
+      appendable[key] = 'the Redis user may not XADD to "' .. key .. '"; grant it'
+    end
+  end
+  return appendable[key] or nil
+end
+
+-- Appends an entry. It returns nil, or the reason why this stream does not take it. That Redis can't write at
+-- all is no message's fault, and shows at a script's first write only: it ends the script, which is sent again.
+local function append(key, maxlen, fields)
+  local added = redis.pcall('XADD', key, 'MAXLEN', '~', maxlen, '*', unpack(fields))
+  if type(added) ~= 'table' or not added.err then return nil end
+  for _, sign in ipairs({ 'OOM ', 'MISCONF ', 'READONLY ', 'NOREPLICAS ' }) do
+    if string.find(added.err, sign, 1, true) then error(added.err) end
+  end
+  return added.err
+end

@@ -1,0 +1,81 @@
+-- Takes over what others (or, with an owner, this consumer's own lost reads) left pending, one page of the list a call.
+--
+-- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] audit hash, KEYS[4] the audit hash before it
+-- ARGV[1] group, [2] consumer, [3] min idle (ms), [4] first id of the page, [5] entries a page, [6] how many may be claimed,
+--   [7] attempts that an entry has, [8] now (Unix seconds), [9] dead letters' MAXLEN, [10] audit TTL (s),
+--   [11] trace prefix ('' = no trace), [12] trace TTL (s), [13] owner whose entries are meant ('' = any),
+--   then ids that are in flight here and must be left alone
+-- Reply: { last id looked at ('' = the page was the last one), claimed, dead, trimmed, refusal }, where
+--   claimed is a list of { id, new delivery count, previous owner, idle ms, fields },
+--   dead and trimmed are lists of { id, delivery count, previous owner, idle ms }, and
+--   refusal tells why nothing can be written to the dead letters ('' = it can)
+local now, room, attempts, owner = ARGV[8], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[13]
+
+local held = {}
+for i = 14, #ARGV do held[ARGV[i]] = true end
+
+local ask = { 'XPENDING', stream, group, 'IDLE', ARGV[3], ARGV[4], '+', ARGV[5] }
+if owner ~= '' then ask[#ask + 1] = owner end
+local page = redis.call(unpack(ask))
+
+-- The audit serves observers: a key of another type is left as it is.
+local function audit(id, from, idle, count, what)
+  local length = redis.pcall('HLEN', KEYS[3])
+  if type(length) == 'number' and length >= 10000 then redis.pcall('RENAME', KEYS[3], KEYS[4]) end
+  redis.pcall('HSET', KEYS[3], id, cjson.encode({ what = what, from = from, by = consumer, at = tonumber(now), idle_ms = idle, deliveries = count }))
+  redis.pcall('EXPIRE', KEYS[3], ARGV[10])
+end
+
+-- Moves an entry to the dead letters. It returns nil, or the reason why they don't take it.
+local function bury(id, from, idle, count, flat)
+  local why = 'used up its ' .. attempts .. ' attempts: worker "' .. from .. '" had not finished the last one when it was found idle for ' .. idle .. ' ms'
+  local entry, foreign = { data = '', trace_id = '' }, {}
+  for i = 1, #flat, 2 do
+    local name = flat[i]
+    if name == 'data' or name == 'trace_id' then
+      entry[name] = flat[i + 1]
+    elseif name ~= 'ts' and #foreign < 2000 then
+      foreign[#foreign + 1] = 'original_field:' .. name
+      foreign[#foreign + 1] = flat[i + 1]
+    end
+  end
+  local refused = append(KEYS[2], ARGV[9], {
+    'original_stream', stream, 'original_msg_id', id, 'error', why, 'attempt', count,
+    'data', entry.data, 'ts', now, 'trace_id', entry.trace_id, unpack(foreign),
+  })
+  if refused then return refused end
+  redis.call('XACK', stream, group, id)
+  if ARGV[11] ~= '' and entry.trace_id ~= '' then
+    trace(ARGV[11] .. entry.trace_id, ARGV[12], 'ERRORED', now, count, why)
+  end
+  return nil
+end
+
+local cursor, claimed, dead, trimmed, refusal = '', {}, {}, {}, unappendable(KEYS[2]) or ''
+for _, p in ipairs(page) do
+  local id, from, idle, count = p[1], p[2], p[3], p[4]
+  local entry = not held[id] and redis.call('XRANGE', stream, id, id)[1]
+  if held[id] then
+    -- Ours and alive: only its heartbeat is late.
+  elseif not entry then
+    redis.call('XACK', stream, group, id)
+    audit(id, from, idle, count, 'trimmed')
+    trimmed[#trimmed + 1] = { id, count, from, idle }
+  elseif count >= attempts and owner == '' then
+    if refusal == '' then refusal = bury(id, from, idle, count, entry[2]) or '' end
+    if refusal == '' then
+      audit(id, from, idle, count, 'dead_lettered')
+      dead[#dead + 1] = { id, count, from, idle }
+    end
+  elseif room > 0 then
+    -- What a lost read moved was never tried, so it keeps its count.
+    if owner == '' then count = count + 1 end
+    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', count, 'JUSTID')
+    audit(id, from, idle, count, 'claimed')
+    claimed[#claimed + 1] = { id, count, from, idle, entry[2] }
+    room = room - 1
+  end
+  cursor = id
+end
+if #page < tonumber(ARGV[5]) then cursor = '' end
+return { cursor, claimed, dead, trimmed, refusal }

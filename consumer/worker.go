@@ -1,0 +1,207 @@
+package consumer
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// namePrefix begins the consumer name of every sgstreamd process.
+const namePrefix = "sgstreamd-"
+
+// lastWords is how long a worker may still talk to Redis after its drain was cut short, to give back what it
+// could not finish.
+const lastWords = 2 * time.Second
+
+// Name returns a consumer name that is unique to this process's life: its host, its process id and a random
+// part, since both others come again.
+func Name() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s%s-%d-%s", namePrefix, host, os.Getpid(), rand.Text()[:8])
+}
+
+// WorkerConfig is what one Worker does: one stream, one group, one handler.
+type WorkerConfig struct {
+	// Role is "processor" or "adapter", and Platform the adapter's platform. They label metrics and logs.
+	Role, Platform string
+	// Stream and Group are read under the name Consumer.
+	Stream, Group, Consumer string
+	// MaxInFlight, MaxAttempts and MaxPayload (bytes) are as in InboundConfig.
+	MaxInFlight, MaxAttempts, MaxPayload int
+	// MaxLen is about how many entries the stream's writers keep; the monitor warns before it is reached.
+	MaxLen      int64
+	Autoclaim   AutoclaimConfig
+	Lock        LockConfig
+	Trace       TraceConfig
+	DeadLetters DeadLettersConfig
+	// Emits tells where emits go.
+	Emits OutboundConfig
+}
+
+// Inbound is the configuration of the processor role's worker.
+func Inbound(name string, in InboundConfig, out OutboundConfig, dead DeadLettersConfig) WorkerConfig {
+	return WorkerConfig{
+		Role: "processor", Stream: in.Stream, Group: in.Group, Consumer: name,
+		MaxInFlight: in.MaxInFlight, MaxAttempts: in.MaxAttempts, MaxPayload: int(in.MaxPayload), MaxLen: out.MaxLen,
+		Autoclaim: in.Autoclaim, Lock: in.Lock, Trace: in.Trace, DeadLetters: dead, Emits: out,
+	}
+}
+
+// Outbound is the configuration of the worker that delivers to one platform. It takes no locks and, since the
+// trace belongs to the processing, reports no transitions.
+func Outbound(name, platform string, out OutboundConfig, dead DeadLettersConfig) WorkerConfig {
+	return WorkerConfig{
+		Role: "adapter", Platform: platform, Stream: out.StreamOf(platform), Group: out.GroupOf(platform), Consumer: name,
+		MaxInFlight: out.MaxInFlight, MaxAttempts: out.MaxAttempts, MaxPayload: int(out.MaxPayload), MaxLen: out.MaxLen,
+		Autoclaim: out.Autoclaim, DeadLetters: dead, Emits: out,
+	}
+}
+
+// Worker reads one stream and sees every message through. See the package's documentation for its parts.
+type Worker struct {
+	cfg     WorkerConfig
+	redis   redis.UniversalClient
+	handler Handler
+	metrics *Metrics
+	log     *slog.Logger
+	scripts scripts
+
+	flight   *flight
+	lanes    *lanes
+	claims   *batcher[claimRequest]
+	commits  *batcher[commitRequest]
+	handling sync.WaitGroup // a count for each delivery
+
+	// Owned by the intake's goroutine.
+	intakeState
+
+	// Owned by the commit batcher's goroutine.
+	batchNumber uint64
+
+	problem atomic.Pointer[error] // why the worker is not ready; nil when it is
+	cut     atomic.Int64          // messages that the drain's end cut short
+}
+
+// NewWorker makes a worker. It does nothing before Run.
+func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Metrics, log *slog.Logger) *Worker {
+	w := &Worker{
+		cfg: cfg, redis: client, handler: h, metrics: m, scripts: newScripts(),
+		flight: newFlight(cfg.MaxInFlight), lanes: newLanes(),
+		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
+	}
+	w.claims = newBatcher(claimSize, w.flushClaims)
+	w.commits = newBatcher(commitSize, w.flushCommits)
+	w.setReady(errors.New("not started"))
+	return w
+}
+
+// Prepare creates the group and its stream, so that nothing which is written from now on is missed. It fails where
+// the Redis user lacks a right that the worker will need.
+func (w *Worker) Prepare(ctx context.Context) error {
+	if err := ensureGroup(ctx, w.redis, w.cfg.Stream, w.cfg.Group); err != nil {
+		return err
+	}
+	return w.checkRights(ctx)
+}
+
+// checkRights finds out whether the Redis user may do all that the worker is going to do.
+func (w *Worker) checkRights(ctx context.Context) error {
+	audit := w.auditKey()
+	keys := []string{
+		w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.returnedKey(), audit, audit + ":previous",
+		w.cfg.Lock.Prefix + "-", w.cfg.Trace.Prefix + "-",
+	}
+	missing, err := w.scripts.rights.Run(ctx, w.redis, keys, w.cfg.Group, w.cfg.Consumer).StringSlice()
+	if err != nil {
+		return explain(err, w.cfg.Stream)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("stream %q: the Redis user may not run %s; grant it", w.cfg.Stream, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// Ready returns nil while the worker reads its stream, else the reason why it does not.
+func (w *Worker) Ready() error {
+	if p := w.problem.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (w *Worker) setReady(err error) {
+	if err == nil {
+		w.problem.Store(nil)
+		return
+	}
+	w.problem.Store(&err)
+}
+
+// Run works until stopping is done, and then sees through what is in flight. When working is done, which is
+// the drain's end, calls are cancelled, and what is left is given back for others to take at once.
+//
+// It returns nil when everything that was begun was also finished.
+func (w *Worker) Run(stopping, working context.Context) error {
+	// Redis is still needed when working is over, to give back what could not be finished.
+	redisCtx, hangUp := context.WithCancelCause(context.WithoutCancel(working))
+	defer hangUp(nil)
+	unhook := context.AfterFunc(working, func() {
+		time.AfterFunc(lastWords, func() { hangUp(errUnreachable) })
+	})
+	defer unhook()
+
+	var background sync.WaitGroup
+	background.Go(func() { w.claims.run(redisCtx) })
+	background.Go(func() { w.commits.run(redisCtx) })
+	background.Go(func() { w.heartbeats(redisCtx) })
+	background.Go(func() { w.monitor(redisCtx) })
+
+	w.log.Info("worker started", "consumer", w.cfg.Consumer)
+	w.intake(stopping, working, redisCtx)
+	w.setReady(errors.New("draining"))
+	w.handling.Wait()
+	w.leaveGroup(redisCtx)
+
+	hangUp(nil)
+	background.Wait()
+	if n := w.cut.Load(); n > 0 {
+		return fmt.Errorf("stream %q: %d messages were cut short by the drain's end", w.cfg.Stream, n)
+	}
+	w.log.Info("worker stopped; nothing was left unfinished")
+	return nil
+}
+
+// leaveGroup removes this consumer's name from the group, unless it still has pending entries.
+func (w *Worker) leaveGroup(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	if err := w.forget(ctx, w.cfg.Consumer, 0); err != nil {
+		w.log.Warn("this consumer's name stays in the group", "consumer", w.cfg.Consumer, "error", err)
+	}
+}
+
+// forget removes consumers of the group whose name begins so, that have been idle for so long and have
+// nothing pending.
+func (w *Worker) forget(ctx context.Context, prefix string, idle time.Duration) error {
+	names, err := w.scripts.forget.Run(ctx, w.redis, []string{w.cfg.Stream},
+		w.cfg.Group, w.cfg.Consumer, prefix, idle.Milliseconds()).StringSlice()
+	if err != nil {
+		return explain(err, w.cfg.Stream)
+	}
+	for _, name := range names {
+		w.log.Debug("consumer removed from the group", "consumer", name)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// hostFunctions are what a guest can import from abi.Module. Each finds its call in its context. None of
+// them traps for policy, and none blocks: what would must end with the call's context.
+func hostFunctions() map[string]api.GoModuleFunc {
+	return map[string]api.GoModuleFunc{
+		abi.ImportLog: func(ctx context.Context, m api.Module, stack []uint64) {
+			callOf(ctx).guestLog(m.Memory(), abi.LogLevel(stack[0]), uint32(stack[1]), uint32(stack[2]))
+		},
+		abi.ImportFail: func(ctx context.Context, m api.Module, stack []uint64) {
+			callOf(ctx).fail(m.Memory(), uint32(stack[0]), uint32(stack[1]))
+		},
+		abi.ImportEmit: func(ctx context.Context, m api.Module, stack []uint64) {
+			stack[0] = api.EncodeI32(int32(callOf(ctx).emit(m.Memory(), uint32(stack[0]), uint32(stack[1]))))
+		},
+		abi.ImportDeadlineMS: func(ctx context.Context, _ api.Module, stack []uint64) {
+			stack[0] = api.EncodeI64(callOf(ctx).deadlineMS())
+		},
+	}
+}
+
+func instantiateFunctions(ctx context.Context, r wazero.Runtime) error {
+	b := r.NewHostModuleBuilder(abi.Module)
+	functions, signatures := hostFunctions(), abi.Imports()
+	for _, name := range slices.Sorted(maps.Keys(signatures)) {
+		s := signatures[name]
+		b.NewFunctionBuilder().WithGoModuleFunction(functions[name], s.Params, s.Results).Export(name)
+	}
+	_, err := b.Instantiate(ctx)
+	return err
+}
+
+// text reads a text of the guest's, cut to abi.MaxTextBytes, with what is not UTF-8 replaced.
+func text(mem api.Memory, ptr, size uint32) (string, bool) {
+	// One byte more than the limit shows whether the cut falls between two runes.
+	b, ok := mem.Read(ptr, min(size, abi.MaxTextBytes+1))
+	if !ok {
+		return "", false
+	}
+	return strings.ToValidUTF8(cutText(string(b), abi.MaxTextBytes), "\ufffd"), true
+}
+
+func (c *call) guestLog(mem api.Memory, level abi.LogLevel, ptr, size uint32) {
+	levels := []slog.Level{abi.LogDebug: slog.LevelDebug, abi.LogInfo: slog.LevelInfo, abi.LogWarn: slog.LevelWarn, abi.LogError: slog.LevelError}
+	l := levels[min(level, abi.LogError)]
+	if !c.plugin.log.Enabled(c.ctx, l) {
+		return
+	}
+	if s, ok := text(mem, ptr, size); ok {
+		c.log(l, s, slog.String("source", "log"))
+		return
+	}
+	c.log(slog.LevelWarn, "the guest called log with a text outside of its memory")
+}
+
+func (c *call) fail(mem api.Memory, ptr, size uint32) {
+	if s, ok := text(mem, ptr, size); ok {
+		c.reason = s
+		return
+	}
+	c.log(slog.LevelWarn, "the guest called fail with a text outside of its memory")
+}
+
+func (c *call) deadlineMS() int64 {
+	deadline, _ := c.ctx.Deadline()
+	return max(time.Until(deadline).Milliseconds(), 0)
+}
+
+// emit decodes the document at once, so that the guest may reuse the memory, and learns what is wrong with it.
+func (c *call) emit(mem api.Memory, ptr, size uint32) abi.Errno {
+	if c.ctx.Err() != nil {
+		return abi.ErrnoCancelled
+	}
+	e, errno, why := c.decodeEmit(mem, ptr, size)
+	if errno != abi.ErrnoOK {
+		c.refuse(errno, why)
+		return errno
+	}
+	c.emits = append(c.emits, e)
+	c.emitBytes += int(size)
+	return abi.ErrnoOK
+}
+
+func (c *call) decodeEmit(mem api.Memory, ptr, size uint32) (e abi.Emit, errno abi.Errno, why string) {
+	if c.message == nil {
+		return e, abi.ErrnoDenied, "no message is being handled"
+	}
+	doc, ok := mem.Read(ptr, size)
+	switch {
+	case !ok:
+		return e, abi.ErrnoFault, "the document lies outside of the memory"
+	case size > abi.MaxEmitBytes:
+		return e, abi.ErrnoLimit, fmt.Sprintf("the document has %d bytes; %d are allowed", size, abi.MaxEmitBytes)
+	case len(c.emits) >= abi.MaxEmits:
+		return e, abi.ErrnoLimit, fmt.Sprintf("the call has made its %d emits", abi.MaxEmits)
+	case c.emitBytes+int(size) > abi.MaxEmitTotalBytes:
+		return e, abi.ErrnoLimit, fmt.Sprintf("the call's emits exceed %d bytes together", abi.MaxEmitTotalBytes)
+	}
+	e, err := c.plugin.codec.DecodeEmit(doc)
+	switch {
+	case err != nil:
+		return e, abi.ErrnoInvalid, oneLine(err.Error())
+	case (e.Platform == "") == (e.Stream == ""):
+		return e, abi.ErrnoInvalid, "exactly one of platform and stream must be given"
+	case len(e.Platform) > abi.MaxNameBytes || len(e.Stream) > abi.MaxNameBytes:
+		return e, abi.ErrnoLimit, fmt.Sprintf("the name has more than %d bytes", abi.MaxNameBytes)
+	case e.Stream != "" && !c.plugin.streams[e.Stream]:
+		return e, abi.ErrnoDenied, fmt.Sprintf("the stream %s is not in plugins.%s.emit_streams", oneLine(e.Stream), c.plugin.name)
+	}
+	return e, abi.ErrnoOK, ""
+}
+
+// maxRefusals is the number of refused emits of one call that are logged; a guest in a loop makes millions.
+const maxRefusals = 10
+
+func (c *call) refuse(errno abi.Errno, why string) {
+	c.refusals++
+	if c.refusals > maxRefusals {
+		return
+	}
+	if c.refusals == maxRefusals {
+		why += " (further ones of this call are not logged)"
+	}
+	c.log(slog.LevelWarn, "an emit was refused: "+why, slog.String("errno", errno.String()))
+}

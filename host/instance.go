@@ -1,0 +1,165 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	goruntime "runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// instance is one instance of a plugin's module. It serves one call at a time.
+type instance struct {
+	plugin         *Plugin
+	module         api.Module
+	alloc          api.Function
+	handleFunction api.Function
+	stack          [2]uint64 // parameters and results of the guest's functions
+	stdout, stderr lineWriter
+	startPages     uint32 // size of the memory once the instance was ready, in pages
+	idleSince      time.Time
+	call           *call // the one that runs, nil between two
+}
+
+// newInstance instantiates the module, initialises and configures it, all within the plugin's timeout.
+func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
+	in := &instance{plugin: p}
+	in.stdout = lineWriter{in: in, source: "stdout", level: slog.LevelInfo}
+	in.stderr = lineWriter{in: in, source: "stderr", level: slog.LevelWarn}
+	c, end := in.begin(ctx, nil)
+	defer end()
+	err := guard(func() (err error) {
+		in.module, err = p.compiled.runtime.InstantiateModule(c.ctx, p.compiled.module, in.config())
+		return err
+	})
+	if err := c.check("instantiation", err); err != nil {
+		if in.module != nil {
+			_ = in.module.Close(ctx)
+		}
+		return nil, err
+	}
+	p.metrics.instances.Inc()
+	if err := in.setUp(c); err != nil {
+		in.close()
+		return nil, err
+	}
+	in.startPages = in.pages()
+	return in, nil
+}
+
+// config gives the guest clocks, randomness, and its output a way to the log; no files, no environment,
+// no arguments, no sockets.
+func (in *instance) config() wazero.ModuleConfig {
+	return wazero.NewModuleConfig().
+		WithName(""). // anonymous, so that there can be many
+		WithStartFunctions().
+		WithStdout(&in.stdout).WithStderr(&in.stderr).
+		WithSysWalltime().WithSysNanotime().
+		WithNanosleep(func(ns int64) { in.call.sleep(time.Duration(ns)) }).
+		WithOsyield(goruntime.Gosched).
+		WithRandSource(rand.Reader)
+}
+
+func (in *instance) setUp(c *call) error {
+	if f := in.module.ExportedFunction(abi.ExportInitialize); f != nil {
+		if err := c.invoke(abi.ExportInitialize, f, nil); err != nil {
+			return err
+		}
+	}
+	in.alloc = in.module.ExportedFunction(abi.ExportAlloc)
+	in.handleFunction = in.module.ExportedFunction(abi.ExportHandle)
+	configure := in.module.ExportedFunction(abi.ExportConfigure)
+	if configure == nil {
+		return nil
+	}
+	doc := in.plugin.config
+	ptr, err := c.deliver(doc)
+	if err != nil {
+		return err
+	}
+	stack := in.stack[:2]
+	stack[0], stack[1] = api.EncodeU32(ptr), api.EncodeU32(uint32(len(doc)))
+	if err := c.invoke(abi.ExportConfigure, configure, stack); err != nil {
+		return err
+	}
+	if code := api.DecodeI32(stack[0]); code != 0 {
+		reason := "no reason given"
+		if c.reason != "" {
+			reason = oneLine(c.reason)
+		}
+		text := fmt.Sprintf("%s refused plugins.%s.config: %s (code %d)", abi.ExportConfigure, in.plugin.name, reason, code)
+		return &failure{text, []error{ErrRefused}}
+	}
+	return nil
+}
+
+// handle runs sgs_handle on an encoded message. After an error the instance must be closed.
+func (in *instance) handle(ctx context.Context, m *abi.Message, doc []byte) (abi.Verdict, error) {
+	c, end := in.begin(ctx, m)
+	defer end()
+	ptr, err := c.deliver(doc)
+	if err != nil {
+		return abi.Verdict{}, err
+	}
+	stack := in.stack[:2]
+	stack[0], stack[1] = api.EncodeU32(ptr), api.EncodeU32(uint32(len(doc)))
+	if err := c.invoke(abi.ExportHandle, in.handleFunction, stack); err != nil {
+		return abi.Verdict{}, err
+	}
+	return c.verdict(stack[0])
+}
+
+// stop calls sgs_stop where the guest has it. What goes wrong in it is logged only: the instance ends anyway.
+func (in *instance) stop(ctx context.Context) {
+	f := in.module.ExportedFunction(abi.ExportStop)
+	if f == nil || ctx.Err() != nil {
+		return
+	}
+	c, end := in.begin(ctx, nil)
+	defer end()
+	if err := c.invoke(abi.ExportStop, f, nil); err != nil {
+		c.log(slog.LevelWarn, "an instance did not stop in good order", slog.Any("error", err))
+	}
+}
+
+// close frees the instance. The runtime holds on to it until then.
+func (in *instance) close() {
+	_ = in.module.Close(context.Background()) // it has no files whose closing could fail
+	in.plugin.metrics.instances.Dec()
+}
+
+// pages is the size of the memory in pages. Memory.Size would overflow at 4 GiB.
+func (in *instance) pages() uint32 {
+	pages, _ := in.module.Memory().Grow(0)
+	return pages
+}
+
+// isBloated tells whether the memory has grown close to its limit. It never shrinks, so the next message
+// may not find room in it that it would find in a new instance.
+func (in *instance) isBloated() bool {
+	pages := in.pages()
+	return pages > in.startPages && uint64(pages)*4 > uint64(in.plugin.memoryLimit())*3
+}
+
+// memoryNote says that the memory stands at its limit, or so close to it that this is probably what a
+// failure is about; otherwise it is empty. Guests grow in steps, so they rarely stand at the very limit.
+func (in *instance) memoryNote() string {
+	if in.module == nil {
+		return ""
+	}
+	pages, limit := in.pages(), in.plugin.memoryLimit()
+	key := "plugins." + in.plugin.name + ".memory_limit"
+	switch {
+	case pages >= limit:
+		return fmt.Sprintf("; its memory is at the limit of %v (%s)", in.plugin.cfg.MemoryLimit, key)
+	case pages > in.startPages && uint64(limit-pages)*8 < uint64(limit):
+		return fmt.Sprintf("; its memory has grown to %d of %d KiB (%s)", uint64(pages)*pageSize>>10, uint64(limit)*pageSize>>10, key)
+	}
+	return ""
+}

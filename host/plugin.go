@@ -1,0 +1,244 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/units"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+const pageSize = 64 << 10 // of a linear memory
+
+// Plugin is a loaded module and the pool of its instances. It is safe for concurrent use.
+type Plugin struct {
+	host     *Host
+	name     string
+	cfg      PluginConfig
+	manifest abi.Manifest
+	codec    abi.Codec
+	config   []byte // cfg.Config in the plugin's encoding
+	streams  map[string]bool
+	log      *slog.Logger
+	metrics  pluginMetrics
+	compiled *compiled
+	pool     *pool
+
+	life context.Context // ended by kill, and every running call with it
+	kill context.CancelCauseFunc
+
+	closing  sync.Once
+	closeErr error
+}
+
+// Load compiles the module in the file path and checks its manifest, imports and exports against the
+// contract. It makes no instance; Start does. The name is the plugin's in the configuration and the logs;
+// instances bounds the instances where cfg.MaxInstances is 0, and is at least 1. An error says in one line
+// what is wrong with the module or what it is granted.
+func (h *Host) Load(ctx context.Context, name, path string, cfg PluginConfig, instances int) (*Plugin, error) {
+	p, err := h.load(ctx, name, path, cfg, instances)
+	if err != nil {
+		return nil, fmt.Errorf("plugin %q: %w", name, err)
+	}
+	h.remember(p)
+	return p, nil
+}
+
+func (h *Host) load(ctx context.Context, name, path string, cfg PluginConfig, instances int) (*Plugin, error) {
+	if cfg.MaxInstances == 0 {
+		cfg.MaxInstances = max(instances, 1)
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("plugins.%s.%w", name, err)
+	}
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plugin{host: h, name: name, cfg: cfg, log: h.log.With("plugin", name), pool: newPool(cfg.MaxInstances)}
+	p.life, p.kill = context.WithCancelCause(context.Background())
+	if err := p.compile(ctx, binary); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := p.prepare(); err != nil {
+		return nil, errors.Join(err, p.compiled.close(ctx))
+	}
+	p.metrics = h.metrics.of(name)
+	return p, nil
+}
+
+// prepare derives from the manifest and the configuration what every instance needs.
+func (p *Plugin) prepare() error {
+	var ok bool
+	if p.codec, ok = p.host.codecs[p.manifest.Codec]; !ok {
+		return fmt.Errorf("its manifest asks for the codec %s, which the host does not have", p.manifest.Codec)
+	}
+	p.streams = map[string]bool{}
+	for _, s := range p.cfg.EmitStreams {
+		p.streams[s] = true
+	}
+	doc := []byte("{}")
+	if len(p.cfg.Config) > 0 {
+		if _, ok := p.compiled.module.ExportedFunctions()[abi.ExportConfigure]; !ok {
+			return fmt.Errorf("plugins.%s.config is set, but the module takes no configuration (it lacks the export %s); remove the table", p.name, abi.ExportConfigure)
+		}
+		var err error
+		if doc, err = json.Marshal(p.cfg.Config); err != nil {
+			return fmt.Errorf("plugins.%s.config: %w", p.name, err)
+		}
+	}
+	var err error
+	if p.config, err = p.codec.AppendJSON(nil, doc); err != nil {
+		return fmt.Errorf("plugins.%s.config: %w", p.name, err)
+	}
+	return nil
+}
+
+// Name returns the plugin's name in the configuration.
+func (p *Plugin) Name() string { return p.name }
+
+// Manifest returns what the module says of itself.
+func (p *Plugin) Manifest() abi.Manifest { return p.manifest }
+
+// Start makes the first instance: its instantiation, _initialize and sgs_configure, together within
+// cfg.Timeout. So a bad plugin is refused at once, and not by its first message.
+func (p *Plugin) Start(ctx context.Context) error {
+	if err := p.pool.acquire(ctx, nil); err != nil {
+		return p.named(err)
+	}
+	defer p.pool.release()
+	in, err := p.newInstance(ctx)
+	if err != nil {
+		return p.named(err)
+	}
+	p.giveBack(in)
+	return nil
+}
+
+// Handle waits for an instance and runs one call of sgs_handle on it, within cfg.Timeout of its beginning.
+// If stop is closed before the call was begun, it returns abi.ErrNotStarted.
+//
+// A nil error means that the guest returned a status of the contract. Any other error, ErrTrap,
+// ErrDeadline, ErrMemory and ErrContract among them, is one clear line and counts as abi.StatusRetry,
+// which the verdict then says; one that wraps context.Canceled or the context's own error is the caller's doing.
+func (p *Plugin) Handle(ctx context.Context, stop <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+	retry := abi.Verdict{Status: abi.StatusRetry}
+	if err := p.pool.acquire(ctx, stop); err != nil {
+		return retry, p.named(err)
+	}
+	defer p.pool.release()
+	p.metrics.busy.Inc()
+	defer p.metrics.busy.Dec()
+	begun := time.Now()
+	v, err := p.handle(ctx, stop, m)
+	if errors.Is(err, abi.ErrNotStarted) {
+		return retry, p.named(err)
+	}
+	p.metrics.observe(v.Status, err, time.Since(begun))
+	if err != nil {
+		return retry, p.named(err)
+	}
+	return v, nil
+}
+
+// handle runs one call in a slot of the pool. The message is encoded first, so that one that can't be
+// costs no instance.
+func (p *Plugin) handle(ctx context.Context, stop <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+	buf := p.host.buffer()
+	defer p.host.recycle(buf)
+	err := guard(func() (err error) {
+		*buf, err = p.codec.AppendMessage((*buf)[:0], m)
+		return err
+	})
+	if err != nil {
+		return abi.Verdict{}, fmt.Errorf("the message can't be written in the codec %s: %w", p.manifest.Codec, err)
+	}
+	in := p.pool.take()
+	if in == nil {
+		if in, err = p.newInstance(ctx); err != nil {
+			return abi.Verdict{}, err
+		}
+	}
+	if isClosed(stop) { // while the instance was made
+		p.giveBack(in)
+		return abi.Verdict{}, abi.ErrNotStarted
+	}
+	v, err := in.handle(ctx, m, *buf)
+	if err != nil {
+		in.close() // whatever state it is in, no other message may meet it
+		return abi.Verdict{}, err
+	}
+	p.giveBack(in)
+	return v, nil
+}
+
+// giveBack returns an instance to the pool, or closes it where it has grown too large to be kept.
+func (p *Plugin) giveBack(in *instance) {
+	if in.isBloated() {
+		in.stop(p.life)
+		in.close()
+		return
+	}
+	if old := p.pool.put(in, time.Now()); old != nil {
+		old.stop(p.life)
+		old.close()
+	}
+}
+
+// Close refuses new calls, waits for the running ones until ctx is done and cancels those that remain,
+// calls sgs_stop on every instance, and frees all that the plugin holds. It is safe to call it again.
+func (p *Plugin) Close(ctx context.Context) error {
+	p.closing.Do(func() { p.closeErr = p.close(ctx) })
+	return p.closeErr
+}
+
+func (p *Plugin) close(ctx context.Context) error {
+	idle, err := p.pool.close(ctx, func() { p.kill(errClosed) })
+	if err != nil {
+		err = p.named(fmt.Errorf("closed before its calls had finished: %w", err))
+	}
+	// One deadline for all of them: a plugin that hangs in sgs_stop holds the daemon up once.
+	stopping, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	for _, in := range idle {
+		in.stop(stopping)
+		in.close()
+	}
+	p.kill(errClosed)
+	p.host.forget(p)
+	return errors.Join(err, p.compiled.close(ctx))
+}
+
+// named puts the plugin's name before an error. ErrNotStarted is no fault of the plugin's and stays as it is.
+func (p *Plugin) named(err error) error {
+	if err == abi.ErrNotStarted { //nolint:errorlint // only the bare sentinel
+		return err
+	}
+	return fmt.Errorf("plugin %q: %w", p.name, err)
+}
+
+// memoryLimit is the limit of an instance's memory, in whole pages.
+func (p *Plugin) memoryLimit() uint32 { return uint32(p.cfg.MemoryLimit / (64 * units.KiB)) }
+
+// maxKeptBuffer is the size above which a buffer is not kept for the next message, in bytes.
+const maxKeptBuffer = 1 << 20
+
+func (h *Host) buffer() *[]byte {
+	if b, ok := h.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+func (h *Host) recycle(b *[]byte) {
+	if cap(*b) <= maxKeptBuffer {
+		h.buffers.Put(b)
+	}
+}

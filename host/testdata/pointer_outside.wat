@@ -1,0 +1,11 @@
+;; For a document of more than 100 bytes its sgs_alloc returns a pointer outside its memory. Answers
+;; done, with the number of its calls as retry-after.
+(module
+  (memory (export "memory") 1)
+  (func (export "sgs_abi_v1"))
+  (func (export "sgs_alloc") (param $size i32) (result i32)
+    (select (i32.const 0xfffffff0) (i32.const 1024) (i32.gt_u (local.get $size) (i32.const 100))))
+  (global $n (mut i64) (i64.const 0))
+  (func (export "sgs_handle") (param $ptr i32) (param $len i32) (result i64)
+    (global.set $n (i64.add (global.get $n) (i64.const 1)))
+    global.get $n))

@@ -1,0 +1,40 @@
+// Command moody is a processor for tests: the message tells it how to behave.
+package main
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	sgs "github.com/sgstreamd/sgstreamd/plugins/sdk/go"
+)
+
+func init() { sgs.Handle(behave) }
+
+func main() {}
+
+func behave(c *sgs.Call) error {
+	content := c.Message.Text("content")
+	mood, rest, _ := strings.Cut(content, " ")
+	switch mood {
+	case "retry":
+		return errors.New("asked to fail")
+	case "reject":
+		return sgs.Reject("asked to reject")
+	case "drop":
+		return sgs.Drop()
+	case "panic":
+		panic("asked to panic")
+	case "loop":
+		for {
+		}
+	case "sleep":
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			return err
+		}
+		c.Info("sleeping")
+		time.Sleep(d)
+	}
+	return c.Emit(sgs.Reply(c.Message, content))
+}

@@ -1,0 +1,101 @@
+package sgs
+
+import (
+	"time"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// Call is the handling of one message. It is valid until the function that Handle registered returns.
+type Call struct {
+	// Message is what is to be handled.
+	Message *Message
+	host    host
+}
+
+// Emit is an entry that is to be written when the message is done. Exactly one of Platform and Stream is set.
+type Emit struct {
+	// Platform is the chat platform whose adapter is to deliver the payload.
+	Platform string
+	// Stream is the key of a stream that the operator lists in emit_streams.
+	Stream string
+	// Payload is the entry's payload; its values are those of Map. The daemon adds message_key, trace_id and
+	// platform where they are absent.
+	Payload Map
+}
+
+// EmitError is why the daemon did not take an emit; errors.As finds it. The daemon's log says more.
+type EmitError struct {
+	// Errno is abi.ErrnoInvalid, ErrnoDenied, ErrnoLimit or ErrnoCancelled.
+	Errno abi.Errno
+}
+
+// Error implements error, with the number's name.
+func (e *EmitError) Error() string {
+	switch e.Errno {
+	case abi.ErrnoInvalid:
+		return "emit: EINVALID: the entry is malformed"
+	case abi.ErrnoDenied:
+		return "emit: EDENIED: the operator does not allow it"
+	case abi.ErrnoLimit:
+		return "emit: ELIMIT: the call emits too much, or the entry is too large"
+	case abi.ErrnoCancelled:
+		return "emit: ECANCELLED: the call's deadline has passed, or the message went to another worker"
+	}
+	return "emit: " + e.Errno.String()
+}
+
+// Emit hands an entry to the daemon, which checks it at once and writes it when the message is done. It returns
+// an *EmitError if the daemon refuses it, and another error if the payload holds what no codec can carry.
+func (c *Call) Emit(e Emit) error {
+	target := member{"platform", e.Platform}
+	if e.Stream != "" {
+		target = member{"stream", e.Stream}
+	}
+	payload := e.Payload
+	if payload == nil {
+		payload = Map{}
+	}
+	members := []member{target, {"payload", payload}}
+	if e.Stream != "" && e.Platform != "" {
+		members = append(members, member{"platform", e.Platform}) // for the daemon to refuse
+	}
+	doc, err := appendMembers(make([]byte, 0, 512), members, 0)
+	if err != nil {
+		return err
+	}
+	if errno := c.host.emit(doc); errno < 0 {
+		return &EmitError{errno}
+	}
+	return nil
+}
+
+// Reply is the answer to an inbound message: a text to the channel that it came from. It refers to the message by
+// its message_id, where that has one, and carries its trace id on.
+func Reply(m *Message, text string) Emit {
+	p := Map{
+		"platform": m.Platform, "channel_id": m.Text("channel_id"), "type": "message", "text": text, "trace_id": m.TraceID,
+	}
+	if id := m.Text("message_id"); id != "" {
+		p["reply_to"] = id
+	}
+	return Emit{Platform: m.Platform, Payload: p}
+}
+
+// Deadline is the moment at which the daemon gives the call up.
+func (c *Call) Deadline() time.Time {
+	return time.Now().Add(time.Duration(c.host.deadlineMS()) * time.Millisecond)
+}
+
+// Debug writes a line to the daemon's log, with the plugin's name and the message's trace id. So do Info, Warn and
+// Error. What is longer than 16 KiB is cut.
+func (c *Call) Debug(text string) { c.host.log(abi.LogDebug, text) }
+
+// Info is Debug at the level info.
+func (c *Call) Info(text string) { c.host.log(abi.LogInfo, text) }
+
+// Warn is Debug at the level warn.
+func (c *Call) Warn(text string) { c.host.log(abi.LogWarn, text) }
+
+// Error is Debug at the level error. It does not fail the message: return an error for that.
+func (c *Call) Error(text string) { c.host.log(abi.LogError, text) }

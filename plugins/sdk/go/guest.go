@@ -1,0 +1,61 @@
+//go:build wasip1
+
+package sgs
+
+import (
+	"unsafe"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// The host's functions. A string crosses as its pointer and length.
+
+//go:wasmimport sgs_v1 log
+func importLog(level uint32, ptr unsafe.Pointer, size uint32)
+
+//go:wasmimport sgs_v1 fail
+func importFail(ptr unsafe.Pointer, size uint32)
+
+//go:wasmimport sgs_v1 emit
+func importEmit(ptr unsafe.Pointer, size uint32) int32
+
+//go:wasmimport sgs_v1 deadline_ms
+func importDeadlineMS() int64
+
+// imports is the host of a module.
+type imports struct{}
+
+func (imports) log(level abi.LogLevel, text string) {
+	importLog(uint32(level), unsafe.Pointer(unsafe.StringData(text)), uint32(len(text)))
+}
+
+func (imports) fail(text string) {
+	importFail(unsafe.Pointer(unsafe.StringData(text)), uint32(len(text)))
+}
+
+func (imports) emit(doc []byte) abi.Errno {
+	return abi.Errno(importEmit(unsafe.Pointer(unsafe.SliceData(doc)), uint32(len(doc))))
+}
+
+func (imports) deadlineMS() int64 { return importDeadlineMS() }
+
+//go:wasmexport sgs_abi_v1
+func exportMarker() {}
+
+//go:wasmexport sgs_alloc
+func exportAlloc(size uint32) unsafe.Pointer {
+	return unsafe.Pointer(unsafe.SliceData(registered.alloc(int(size))))
+}
+
+//go:wasmexport sgs_handle
+func exportHandle(_ unsafe.Pointer, size uint32) int64 {
+	return int64(registered.runHandle(imports{}, registered.document(int(size))))
+}
+
+//go:wasmexport sgs_configure
+func exportConfigure(_ unsafe.Pointer, size uint32) int32 {
+	return registered.runConfigure(imports{}, registered.document(int(size)))
+}
+
+//go:wasmexport sgs_stop
+func exportStop() { registered.runStop(imports{}) }

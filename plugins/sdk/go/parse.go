@@ -1,0 +1,322 @@
+package sgs
+
+import (
+	"encoding/base64"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// maxNesting is what abi.MaxDepth can come to in JSON, where a tagged object takes three levels.
+const maxNesting = 3*abi.MaxDepth + 8
+
+// Parse reads a JSON object, with the daemon's tagged objects: {"$binary": base64} becomes []byte, and so on. A
+// number without point and exponent becomes an int64, or a uint64 where only that holds it.
+//
+// It exists because encoding/json would double a module's size, and has no integers.
+func Parse(json []byte) (Map, error) {
+	p := parser{doc: string(json)} // every text of the result is a part of this one copy
+	v, err := p.value()
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.at < len(json) {
+		return nil, p.fail("more follows the value")
+	}
+	m, ok := v.(Map)
+	if !ok {
+		return nil, errors.New("the JSON is not an object")
+	}
+	return m, nil
+}
+
+type parser struct {
+	doc       string
+	at, depth int
+}
+
+func (p *parser) fail(why string) error {
+	return errors.New("not JSON: " + why + " at byte " + strconv.Itoa(p.at))
+}
+
+func (p *parser) space() {
+	for p.at < len(p.doc) {
+		switch p.doc[p.at] {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+		default:
+			return
+		}
+	}
+}
+
+// next skips white space and returns the character behind it, or 0 at the end.
+func (p *parser) next() byte {
+	p.space()
+	if p.at == len(p.doc) {
+		return 0
+	}
+	return p.doc[p.at]
+}
+
+func (p *parser) value() (any, error) {
+	switch c := p.next(); c {
+	case '{':
+		return p.object()
+	case '[':
+		return p.array()
+	case '"':
+		return p.text()
+	case 'n':
+		return nil, p.word("null")
+	case 't':
+		return true, p.word("true")
+	case 'f':
+		return false, p.word("false")
+	default:
+		return p.number()
+	}
+}
+
+func (p *parser) word(w string) error {
+	if len(p.doc)-p.at < len(w) || p.doc[p.at:p.at+len(w)] != w {
+		return p.fail("no value")
+	}
+	p.at += len(w)
+	return nil
+}
+
+func (p *parser) number() (any, error) {
+	start, float := p.at, false
+scan:
+	for ; p.at < len(p.doc); p.at++ {
+		switch c := p.doc[p.at]; {
+		case c == '.' || c == 'e' || c == 'E':
+			float = true
+		case c != '-' && c != '+' && (c < '0' || c > '9'):
+			break scan
+		}
+	}
+	text := p.doc[start:p.at]
+	if float {
+		if n, err := strconv.ParseFloat(text, 64); err == nil {
+			return n, nil
+		}
+	} else if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, nil
+	} else if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return n, nil
+	}
+	p.at = start
+	return nil, p.fail("no value that fits 64 bits")
+}
+
+// members reads what stands between two brackets, separated by commas; the first bracket is next.
+func (p *parser) members(end byte, member func() error) error {
+	if p.depth == maxNesting {
+		return p.fail("too deep a nesting")
+	}
+	p.depth++
+	p.at++
+	if p.next() != end {
+		for {
+			if err := member(); err != nil {
+				return err
+			}
+			if p.next() != ',' {
+				break
+			}
+			p.at++
+		}
+	}
+	if p.next() != end {
+		return p.fail("no comma or closing bracket")
+	}
+	p.at++
+	p.depth--
+	return nil
+}
+
+func (p *parser) array() (any, error) {
+	list := []any{}
+	err := p.members(']', func() error {
+		v, err := p.value()
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}
+
+func (p *parser) object() (any, error) {
+	m := Map{}
+	err := p.members('}', func() error {
+		if p.next() != '"' {
+			return p.fail("no key")
+		}
+		key, err := p.text()
+		if err != nil {
+			return err
+		}
+		if p.next() != ':' {
+			return p.fail("no colon")
+		}
+		p.at++
+		m[key], err = p.value()
+		return err
+	})
+	if err != nil || len(m) != 1 {
+		return m, err
+	}
+	return untag(m)
+}
+
+// text reads a string; its opening quote is next.
+func (p *parser) text() (string, error) {
+	p.at++
+	n := strings.IndexByte(p.doc[p.at:], '"')
+	if n < 0 {
+		return "", p.fail("no closing quote")
+	}
+	s := p.doc[p.at : p.at+n]
+	if escape := strings.IndexByte(s, '\\'); escape >= 0 {
+		return p.escapedText(p.at + escape)
+	}
+	p.at += n + 1
+	return s, nil
+}
+
+// escapedText is text for a string whose first escape stands at i.
+func (p *parser) escapedText(i int) (string, error) {
+	s := append([]byte(nil), p.doc[p.at:i]...)
+	for p.at = i; p.at < len(p.doc); {
+		switch c := p.doc[p.at]; c {
+		case '"':
+			p.at++
+			return string(s), nil
+		case '\\':
+			r, err := p.escape()
+			if err != nil {
+				return "", err
+			}
+			s = utf8.AppendRune(s, r)
+		default:
+			s = append(s, c)
+			p.at++
+		}
+	}
+	return "", p.fail("no closing quote")
+}
+
+func (p *parser) escape() (rune, error) {
+	if p.at+1 == len(p.doc) {
+		return 0, p.fail("half an escape")
+	}
+	c := p.doc[p.at+1]
+	if c == 'u' {
+		return p.unicodeEscape()
+	}
+	const from, to = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+	for i := range len(from) {
+		if from[i] == c {
+			p.at += 2
+			return rune(to[i]), nil
+		}
+	}
+	return 0, p.fail("an unknown escape")
+}
+
+func (p *parser) unicodeEscape() (rune, error) {
+	r, ok := p.unit(p.at)
+	if !ok {
+		return 0, p.fail("a bad escape")
+	}
+	if low, ok := p.unit(p.at + 6); ok && utf16.IsSurrogate(r) {
+		if both := utf16.DecodeRune(r, low); both != utf8.RuneError {
+			p.at += 12
+			return both, nil
+		}
+	}
+	p.at += 6
+	return r, nil // half a surrogate pair becomes U+FFFD, as in encoding/json
+}
+
+// unit reads the escape \u0000 at an offset.
+func (p *parser) unit(at int) (rune, bool) {
+	if len(p.doc)-at < 6 || p.doc[at] != '\\' || p.doc[at+1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(p.doc[at+2:at+6], 16, 16)
+	return rune(n), err == nil
+}
+
+// untag turns the one-key object m into what it stands for, if its key is a tag.
+func untag(m Map) (any, error) {
+	for key, v := range m {
+		if len(key) < 2 || key[0] != '$' {
+			return m, nil
+		}
+		if key[1] == '$' {
+			return Map{key[1:]: v}, nil
+		}
+		return untagged(key, v, m)
+	}
+	return m, nil
+}
+
+func untagged(tag string, v any, m Map) (any, error) {
+	text, isText := v.(string)
+	list, isList := v.([]any)
+	switch tag {
+	case "$binary", "$str":
+		data, err := base64.StdEncoding.DecodeString(text)
+		if !isText || err != nil {
+			return nil, errors.New(tag + " does not hold base64")
+		}
+		if tag == "$str" {
+			return string(data), nil
+		}
+		return data, nil
+	case "$float":
+		if n, ok := map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}[text]; ok {
+			return n, nil
+		}
+		return nil, errors.New("$float does not hold NaN, Infinity or -Infinity")
+	case "$ext":
+		return extension(list)
+	case "$map":
+		if !isList {
+			return nil, errors.New("$map does not hold an array")
+		}
+		return pairs(list)
+	}
+	return m, nil
+}
+
+func extension(list []any) (any, error) {
+	if len(list) == 2 {
+		kind, isInt := list[0].(int64)
+		text, isText := list[1].(string)
+		data, err := base64.StdEncoding.DecodeString(text)
+		if isInt && isText && err == nil && kind == int64(int8(kind)) {
+			return Ext{int8(kind), data}, nil
+		}
+	}
+	return nil, errors.New("$ext does not hold [type, base64]")
+}
+
+func pairs(list []any) (any, error) {
+	all := make(Pairs, 0, len(list))
+	for _, v := range list {
+		pair, _ := v.([]any)
+		if len(pair) != 2 {
+			return nil, errors.New("$map does not hold arrays of [key, value]")
+		}
+		all = append(all, Pair{pair[0], pair[1]})
+	}
+	return all, nil
+}

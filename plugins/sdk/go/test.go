@@ -1,0 +1,84 @@
+//go:build !wasip1
+
+package sgs
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// Result is what came of a message in a test.
+type Result struct {
+	// Status is what becomes of the message, and RetryAfter how long its next try waits at least.
+	Status     abi.Status
+	RetryAfter time.Duration
+	// Reason is the text of the error or panic.
+	Reason string
+	// Emits are what the function emitted, as the daemon reads it. Unless Status is abi.StatusDone, the
+	// daemon writes none of them.
+	Emits []Emit
+	// Logs are the lines for the log, each with its level in front: "info: hello".
+	Logs []string
+}
+
+// Test runs the function that Handle registered on a message, natively, and says what came of it. Message and
+// emits pass through the encoding that they have in the daemon. It is for go test, and not there in a module.
+//
+// Tests may run it in parallel as far as the plugin's own variables allow; in the daemon each instance handles
+// one message at a time.
+func Test(m Message) Result {
+	doc, err := m.document()
+	if err != nil {
+		return Result{Status: abi.StatusRetry, Reason: "the test's message: " + err.Error()}
+	}
+	var r recorder
+	r.result.Status, r.result.RetryAfter = abi.UnpackResult(registered.runHandle(&r, doc))
+	return r.result
+}
+
+// TestConfigure runs the function that Configure registered on a configuration, and returns its error.
+func TestConfigure(json []byte) error {
+	var r recorder
+	if registered.runConfigure(&r, json) != 0 {
+		return &refusal{r.result.Reason}
+	}
+	return nil
+}
+
+// refusal is the reason that a configuration was refused for.
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return r.reason }
+
+// recorder is a host that writes down what it is told.
+type recorder struct{ result Result }
+
+func (r *recorder) log(level abi.LogLevel, text string) {
+	names := []string{abi.LogDebug: "debug", abi.LogInfo: "info", abi.LogWarn: "warn", abi.LogError: "error"}
+	r.result.Logs = append(r.result.Logs, names[min(level, abi.LogError)]+": "+text)
+}
+
+func (r *recorder) fail(text string) { r.result.Reason = text }
+
+func (r *recorder) emit(doc []byte) abi.Errno {
+	d, err := Parse(doc)
+	if err != nil {
+		r.log(abi.LogWarn, "an emit was refused: "+err.Error())
+		return abi.ErrnoInvalid
+	}
+	e := Emit{Platform: d.Text("platform"), Stream: d.Text("stream"), Payload: d.Map("payload")}
+	switch {
+	case (e.Platform == "") == (e.Stream == ""):
+		r.log(abi.LogWarn, "an emit was refused: exactly one of platform and stream must be given")
+		return abi.ErrnoInvalid
+	case len(r.result.Emits) == abi.MaxEmits:
+		r.log(abi.LogWarn, "an emit was refused: the call has made its "+strconv.Itoa(abi.MaxEmits))
+		return abi.ErrnoLimit
+	}
+	r.result.Emits = append(r.result.Emits, e)
+	return abi.ErrnoOK
+}
+
+func (r *recorder) deadlineMS() int64 { return (30 * time.Second).Milliseconds() }
