@@ -263,11 +263,12 @@ func (c *checks) work(inFlight, attempts int, payload units.Base2Bytes) {
 }
 
 func (c *checks) autoclaim(a *AutoclaimConfig) {
+	// The heartbeat is measured by min_idle, whether this daemon sweeps or only its peers do.
+	c.that(a.MinIdle >= 100*time.Millisecond, "autoclaim.min_idle", `is %v, shorter than a heartbeat can be; write at least "100ms"`, a.MinIdle)
 	if !a.Enabled {
 		return
 	}
 	c.that(a.Interval >= 10*time.Millisecond, "autoclaim.interval", `is %v; write at least "10ms"`, a.Interval)
-	c.that(a.MinIdle >= 100*time.Millisecond, "autoclaim.min_idle", `is %v, shorter than a heartbeat can be; write at least "100ms"`, a.MinIdle)
 	c.that(a.PageSize >= 1 && a.PageSize <= 10_000, "autoclaim.page_size", "is %d; write 1 to 10000", a.PageSize)
 	c.that(a.AuditKey != "", "autoclaim.audit_key", `is empty; the default is "sg:autoclaim:audit"`)
 	c.that(a.AuditTTL >= time.Second, "autoclaim.audit_ttl", `is %v; write at least "1s"`, a.AuditTTL)

@@ -24,9 +24,9 @@ const (
 
 // intakeState is what the intake remembers from one round to the next.
 type intakeState struct {
-	grouped   bool      // the group is there, as far as we know
-	lastRead  string    // the greatest id that a read has given us
-	readLost  bool      // a read's reply was lost; what it moved to our pending list is to be looked for
+	grouped   bool   // the group is there, as far as we know
+	lastRead  string // the greatest id that a read has given us
+	readLost  bool   // a read's reply was lost; what it moved to our pending list is to be looked for
 	nextSweep time.Time
 	nextPoll  time.Time // when to look at the counter of what was given back
 	returned  string    // that counter, when we last looked
@@ -65,6 +65,7 @@ func (w *Worker) intakeOnce(stopping, working, redisCtx context.Context) error {
 			return err
 		}
 		w.grouped = true
+		w.setReady(nil)
 	}
 	if w.readLost {
 		if err := w.adopt(redisCtx, working, stopping.Done()); err != nil {

@@ -4,11 +4,16 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sgstreamd/sgstreamd/abi"
 )
 
 // maxPlatforms bounds the values of the label platform, which come from the payloads: what is beyond is
-// counted as "other".
-const maxPlatforms = 100
+// counted as otherPlatforms.
+const (
+	maxPlatforms   = 100
+	otherPlatforms = "other"
+)
 
 // Metrics are the counters of all workers of a process.
 type Metrics struct {
@@ -75,6 +80,9 @@ func (m *Metrics) of(w *Worker, d *delivery) *series {
 	if platform == "" {
 		platform = d.entry.Message.Platform
 	}
+	if len(platform) > abi.MaxNameBytes {
+		platform = otherPlatforms
+	}
 	key := [2]string{w.cfg.Role, platform}
 	m.mu.RLock()
 	s := m.series[key]
@@ -92,7 +100,7 @@ func (m *Metrics) add(key [2]string) *series {
 		return s
 	}
 	if len(m.series) >= maxPlatforms {
-		key[1] = "other"
+		key[1] = otherPlatforms
 		if s := m.series[key]; s != nil {
 			return s
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // connectionsPerWorker is what one Worker uses at the same time: a blocked read, a claim, a commit, a
@@ -37,6 +39,11 @@ func Dial(c RedisConfig, workers int) (Client, error) {
 	// the next ones and leave those behind, known to nobody: the intake retries itself, and looks for them.
 	o.MaxRetries = -1
 	o.ContextTimeoutEnabled = true
+	// Every loop here waits and tries again by itself, and a server that moves away is found like one that is lost.
+	o.DialerRetries = 1
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	// What the client would write to stderr also reaches its callers as errors.
+	logging.Disable()
 	return redis.NewClient(o), nil
 }
 

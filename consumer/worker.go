@@ -90,6 +90,8 @@ type Worker struct {
 	// Owned by the commit batcher's goroutine.
 	batchNumber uint64
 
+	begin   sync.Once
+	reading chan struct{}         // closed by begin
 	problem atomic.Pointer[error] // why the worker is not ready; nil when it is
 	cut     atomic.Int64          // messages that the drain's end cut short
 }
@@ -98,7 +100,7 @@ type Worker struct {
 func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Metrics, log *slog.Logger) *Worker {
 	w := &Worker{
 		cfg: cfg, redis: client, handler: h, metrics: m, scripts: newScripts(),
-		flight: newFlight(cfg.MaxInFlight), lanes: newLanes(),
+		flight: newFlight(cfg.MaxInFlight), lanes: newLanes(), reading: make(chan struct{}),
 		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
 	}
 	w.claims = newBatcher(claimSize, w.flushClaims)
@@ -119,11 +121,15 @@ func (w *Worker) Prepare(ctx context.Context) error {
 // checkRights finds out whether the Redis user may do all that the worker is going to do.
 func (w *Worker) checkRights(ctx context.Context) error {
 	audit := w.auditKey()
-	keys := []string{
-		w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.returnedKey(), audit, audit + ":previous",
-		w.cfg.Lock.Prefix + "-", w.cfg.Trace.Prefix + "-",
+	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.returnedKey(), audit, audit+":previous")
+	lock, trace := 0, 0
+	if w.cfg.Lock.Enabled {
+		lock = keys.pos(w.cfg.Lock.Prefix + "-")
 	}
-	missing, err := w.scripts.rights.Run(ctx, w.redis, keys, w.cfg.Group, w.cfg.Consumer).StringSlice()
+	if w.cfg.Trace.Enabled {
+		trace = keys.pos(w.cfg.Trace.Prefix + "-")
+	}
+	missing, err := w.scripts.rights.Run(ctx, w.redis, keys.keys, w.cfg.Group, w.cfg.Consumer, lock, trace).StringSlice()
 	if err != nil {
 		return explain(err, w.cfg.Stream)
 	}
@@ -141,9 +147,13 @@ func (w *Worker) Ready() error {
 	return nil
 }
 
+// Reading is closed once the worker has begun to read its stream.
+func (w *Worker) Reading() <-chan struct{} { return w.reading }
+
 func (w *Worker) setReady(err error) {
 	if err == nil {
 		w.problem.Store(nil)
+		w.begin.Do(func() { close(w.reading) })
 		return
 	}
 	w.problem.Store(&err)

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/units"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero"
 
 	"github.com/sgstreamd/sgstreamd/abi"
 )
@@ -230,4 +231,24 @@ func TestMetricsOfTwoHosts(t *testing.T) {
 	taken.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "sgstreamd_plugin_calls_total"}))
 	_, err = New(context.Background(), Options{Registerer: taken})
 	require.ErrorContains(t, err, "sgstreamd_plugin_calls_total")
+}
+
+type closeCounter struct {
+	wazero.CompiledModule
+	closed int
+}
+
+func (c *closeCounter) Close(ctx context.Context) error {
+	c.closed++
+	return c.CompiledModule.Close(ctx)
+}
+
+// The engine is shared, so a runtime's end does not free the machine code of its module.
+func TestCloseLetsGoOfTheMachineCode(t *testing.T) {
+	t.Parallel()
+	p := newBench(t, "").start(t, "count")
+	c := &closeCounter{CompiledModule: p.compiled.module}
+	p.compiled.module = c
+	require.NoError(t, p.Close(context.Background()))
+	require.Equal(t, 1, c.closed)
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -93,32 +94,48 @@ func runDev(cmd *cobra.Command, cfg config.Config, log *slog.Logger) error {
 	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	embedded, err := startEmbedded(cfg.Redis.EmbeddedListen)
+	if err != nil {
+		return err
+	}
+	defer embedded.Close()
+	cfg.Redis.URL = embedded.URL()
+	fmt.Fprintf(cmd.ErrOrStderr(), "sgstreamd dev: an embedded Redis, which keeps nothing, is at %s\n", embedded.URL())
 
-	started := make(chan app.Addresses, 1)
+	started := make(chan struct{})
 	talked := make(chan error, 1)
 	go func() {
 		defer cancel()
 		select {
-		case at := <-started:
-			talked <- converse(ctx, cmd, cfg, at.RedisURL)
+		case <-started:
+			talked <- converse(ctx, cmd, cfg)
 		case <-ctx.Done():
 			talked <- nil
 		}
 	}()
-	err := app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut, Started: func(a app.Addresses) { started <- a }})
+	err = app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut, Started: func(app.Addresses) { close(started) }})
 	cancel()
 	return errors.Join(err, <-talked)
 }
 
+// startEmbedded prefers the address that the other commands look at, and takes any where another dev has it.
+func startEmbedded(listen string) (*consumer.EmbeddedRedis, error) {
+	e, err := consumer.StartEmbedded(listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return consumer.StartEmbedded("127.0.0.1:0")
+	}
+	return e, err
+}
+
 // converse sends each line of the input and then waits until all has been answered.
-func converse(ctx context.Context, cmd *cobra.Command, cfg config.Config, url string) error {
-	client, err := consumer.Dial(consumer.RedisConfig{URL: url}, 0)
+func converse(ctx context.Context, cmd *cobra.Command, cfg config.Config) error {
+	client, err := consumer.Dial(cfg.Redis, 0)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	if isTerminal(cmd.InOrStdin()) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "sgstreamd dev: type a message; Ctrl-D ends. The embedded Redis is at %s\n", url)
+		fmt.Fprintln(cmd.ErrOrStderr(), "sgstreamd dev: type a message; Ctrl-D ends")
 	}
 	lines := readLines(ctx, cmd.InOrStdin())
 	for {

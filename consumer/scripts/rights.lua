@@ -1,11 +1,12 @@
 -- Asks whether the Redis user has every right that the other scripts rely on, so that a lack shows before the
 -- first message is read, and not between two writes. Redis before 7.0 can't be asked.
 --
--- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] counter of what was given back, KEYS[5] audit hash, KEYS[6] the audit hash
---   before it, KEYS[7] a channel's lock, KEYS[8] a trace hash
--- ARGV[1] group, [2] consumer
+-- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] counter of what was given back, KEYS[5] audit hash,
+--   KEYS[6] the audit hash before it, KEYS[7..] keys that ARGV names by position
+-- ARGV[1] group, [2] consumer, [3] a channel lock's position (0 = none), [4] a trace hash's position (0 = none)
 -- Reply: the commands that the user may not run
-local missing = {}
+local lock, trace_hash, missing = KEYS[tonumber(ARGV[3])], KEYS[tonumber(ARGV[4])], {}
+
 local function need(...)
   if redis.acl_check_cmd and not redis.acl_check_cmd(...) then missing[#missing + 1] = table.concat({ ... }, ' ', 1, 2) end
 end
@@ -28,10 +29,17 @@ need('INCR', KEYS[4])
 need('EXPIRE', KEYS[4], 1)
 need('HLEN', KEYS[5])
 need('RENAME', KEYS[5], KEYS[6])
-need('GET', KEYS[7])
-need('SET', KEYS[7], '')
-need('DEL', KEYS[7])
-need('HSET', KEYS[8], 'state', '')
-need('HDEL', KEYS[8], 'error')
-need('TTL', KEYS[8])
+need('EXPIRE', KEYS[5], 1)
+if lock then
+  need('GET', lock)
+  need('SET', lock, '')
+  need('PEXPIRE', lock, 1)
+  need('DEL', lock)
+end
+if trace_hash then
+  need('HSET', trace_hash, 'state', '')
+  need('HDEL', trace_hash, 'error')
+  need('TTL', trace_hash)
+  need('EXPIRE', trace_hash, 1)
+end
 return missing

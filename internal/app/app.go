@@ -62,6 +62,7 @@ type daemon struct {
 	working  context.Context // done when calls are to be cancelled
 	endWork  context.CancelCauseFunc
 
+	reading    []<-chan struct{} // of each worker
 	workers    sync.WaitGroup
 	mu         sync.Mutex
 	unfinished []error // of the workers whose drain was not complete
@@ -92,7 +93,7 @@ func Run(ctx context.Context, o Options) error {
 // left out.
 func (d *daemon) start() error {
 	for _, step := range []func() error{
-		d.openRedis, d.serveAdmin, d.loadPlugins, d.awaitRedis, d.startOutbound, d.startPlugins, d.startInbound,
+		d.openRedis, d.serveAdmin, d.loadPlugins, d.awaitRedis, d.startOutbound, d.startPlugins, d.startInbound, d.awaitReading,
 	} {
 		if err := step(); err != nil {
 			if d.stopping.Err() != nil && errors.Is(err, context.Canceled) {
@@ -176,6 +177,7 @@ func (d *daemon) startInbound() error {
 
 func (d *daemon) startWorker(w *consumer.Worker) {
 	d.status.add(w.Ready)
+	d.reading = append(d.reading, w.Reading())
 	d.workers.Go(func() {
 		if err := w.Run(d.stopping, d.working); err != nil {
 			d.mu.Lock()
@@ -183,6 +185,18 @@ func (d *daemon) startWorker(w *consumer.Worker) {
 			d.unfinished = append(d.unfinished, fmt.Errorf("%w: %w", ErrDrainIncomplete, err))
 		}
 	})
+}
+
+// awaitReading waits until every worker reads its stream. One that can't says why in the log and in /readyz.
+func (d *daemon) awaitReading() error {
+	for _, reading := range d.reading {
+		select {
+		case <-reading:
+		case <-d.stopping.Done():
+			return d.stopping.Err()
+		}
+	}
+	return nil
 }
 
 // drain stops the workers and waits for them. What is still in flight when the drain's time is over, or Cut is

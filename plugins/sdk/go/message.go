@@ -29,14 +29,32 @@ func parseMessage(doc []byte) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, ok := d["payload"].(Map)
-	if !ok {
-		return nil, errors.New("the message's document has no payload")
+	payload, err := d.payload()
+	if err != nil {
+		return nil, err
 	}
 	return &Message{
 		Stream: d.Text("stream"), ID: d.Text("id"), Attempt: d.Int("attempt"), TS: d.Float("ts"), TraceID: d.Text("trace_id"),
 		Platform: d.Text("platform"), ChannelKey: d.Text("channel_key"), Payload: payload,
 	}, nil
+}
+
+// payload returns the payload of a message's document. Its keys are text; of one that is there twice, the last
+// counts, as in most languages.
+func (m Map) payload() (Map, error) {
+	switch p := m["payload"].(type) {
+	case Map:
+		return p, nil
+	case Pairs:
+		folded := Map{}
+		for _, pair := range p {
+			if key, ok := pair.Key.(string); ok {
+				folded[key] = pair.Value
+			}
+		}
+		return folded, nil
+	}
+	return nil, errors.New("the message's document has no payload")
 }
 
 // document is the inverse of parseMessage.

@@ -309,14 +309,21 @@ func extension(list []any) (any, error) {
 	return nil, errors.New("$ext does not hold [type, base64]")
 }
 
+// pairs makes a Map of what one can hold, and Pairs of the rest.
 func pairs(list []any) (any, error) {
-	all := make(Pairs, 0, len(list))
+	all, m := make(Pairs, 0, len(list)), Map{}
 	for _, v := range list {
 		pair, _ := v.([]any)
 		if len(pair) != 2 {
 			return nil, errors.New("$map does not hold arrays of [key, value]")
 		}
 		all = append(all, Pair{pair[0], pair[1]})
+		if key, ok := pair[0].(string); ok {
+			m[key] = pair[1]
+		}
+	}
+	if len(m) == len(all) {
+		return m, nil
 	}
 	return all, nil
 }

@@ -18,7 +18,7 @@ func TestParseRefuses(t *testing.T) {
 		"more behind it":   {"{}{}", "not JSON: more follows the value at byte 2"},
 		"cut":              {`{"a":1`, "not JSON: no comma or closing bracket at byte 6"},
 		"cut within text":  {`{"a":"b`, "not JSON: no closing quote at byte 6"},
-		"cut in escape":    {`{"a":"\`, "not JSON: half an escape at byte 6"},
+		"cut in escape":    {`{"a":"\"\`, "not JSON: half an escape at byte 8"},
 		"an odd escape":    {`{"a":"\x"}`, "not JSON: an unknown escape at byte 6"},
 		"a bad escape":     {`{"a":"\u00g0"}`, "not JSON: a bad escape at byte 6"},
 		"a bare word":      {`{"a":nul}`, "not JSON: no value at byte 5"},

@@ -50,7 +50,7 @@ func TestAPanicIsReportedAndRetried(t *testing.T) {
 		"panic: oh":                             func() { panic("oh") },
 		"panic: no luck":                        func() { panic(errors.New("no luck")) },
 		"panic: a value of type int":            func() { panic(5) },
-		"panic: assignment to entry in nil map": func() { var m Map; m["a"] = 1 },
+		"panic: assignment to entry in nil map": func() { (&Message{}).Payload["a"] = 1 },
 	} {
 		got := run(t, func(*Call) error { f(); return nil }, Message{})
 		require.Equal(t, abi.StatusRetry, got.Status)
@@ -85,6 +85,19 @@ func TestTheMessageArrivesWithItsTypes(t *testing.T) {
 	}, sent)
 	got := run(t, func(c *Call) error { return c.Emit(Emit{Platform: "p", Payload: c.Message.Payload}) }, sent)
 	require.Equal(t, []Emit{{Platform: "p", Payload: sent.Payload}}, got.Emits)
+}
+
+func TestAPayloadWithOddKeysArrives(t *testing.T) {
+	t.Parallel()
+	for payload, want := range map[string]Map{
+		`{"$map":[["a",1],["b",2],["a",3]]}`:     {"a": int64(3), "b": int64(2)},
+		`{"$map":[[{"$str":"/w=="},1],["b",2]]}`: {"\xff": int64(1), "b": int64(2)},
+		`{"$$map":1}`:                            {"$map": int64(1)},
+	} {
+		m, err := parseMessage([]byte(`{"payload":` + payload + `}`))
+		require.NoError(t, err)
+		require.Equal(t, want, m.Payload)
+	}
 }
 
 func TestGettersReturnNothingOfAnotherType(t *testing.T) {

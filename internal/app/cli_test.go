@@ -1,0 +1,120 @@
+package app_test
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/internal/redistest"
+)
+
+// run runs the program to its end and returns what it printed.
+func run(t *testing.T, in string, args ...string) (out, errOut string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), built.binary, args...)
+	var o, e bytes.Buffer
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Dir(built.cache))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &o, &e
+	if err := cmd.Run(); err != nil {
+		require.IsType(t, &exec.ExitError{}, err)
+	}
+	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestDevAnswersWhatIsPiped(t *testing.T) {
+	t.Parallel()
+	out, errOut, code := run(t, "hello\n\nworld\n", "dev", "--plugins", built.plugins)
+	require.Equal(t, 0, code, errOut)
+	require.ElementsMatch(t, []string{"hello", "world"}, strings.Split(strings.TrimSpace(out), "\n"))
+}
+
+func TestDevSaysWhatWasNotAnswered(t *testing.T) {
+	t.Parallel()
+	out, errOut, code := run(t, "reject\nhello\n", "dev", "--plugins", built.plugins, "--processor", "moody")
+	require.Equal(t, 1, code, errOut)
+	require.Equal(t, "hello\n", out)
+	require.Contains(t, errOut, "1 messages could not be answered")
+	require.Contains(t, errOut, "asked to reject")
+}
+
+func TestSendReachesTheEmbeddedServer(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	d := startDaemon(t, "redis.embedded_listen="+addr, "outbound.platforms=console")
+	d.line("embedded redis", "for development")
+	d.ready()
+	out, errOut, code := run(t, "", "send", "--set", "redis.embedded_listen="+addr, "--content", "by flags", "--trace-id", "T1")
+	require.Equal(t, 0, code, errOut)
+	require.Regexp(t, `^\d+-\d+\n$`, out)
+	d.line(`"msg":"by flags"`, `"plugin":"console"`, `"trace_id":"T1"`)
+
+	_, errOut, code = run(t, `{"platform":"console","channel_id":"1","type":"message","text":"by document"}`,
+		"send", "--set", "redis.embedded_listen="+addr, "--json", "--stream", "sg:stream:outbound:console")
+	require.Equal(t, 0, code, errOut)
+	d.line(`"msg":"by document"`, `"plugin":"console"`)
+	d.stop()
+}
+
+func TestConfigCheckPrintsWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	out, errOut, code := run(t, "", "config", "check", "--redis-url", "redis://me:secret@h:1/2", "--config", "../../config.toml")
+	require.Equal(t, 0, code, errOut)
+	require.Contains(t, out, `redis://me:xxxxx@h:1/2`)
+	require.NotContains(t, out+errOut, "secret")
+	require.Contains(t, out, "max_in_flight = 64")
+}
+
+func TestVersionNamesTheContract(t *testing.T) {
+	t.Parallel()
+	out, _, code := run(t, "", "version")
+	require.Equal(t, 0, code)
+	require.Contains(t, out, "abi sgs_v1")
+}
+
+func TestEveryCommandHelps(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"", "run", "dev", "send", "config", "config check", "version"} {
+		out, _, code := run(t, "", append(strings.Fields(command), "--help")...)
+		require.Equal(t, 0, code)
+		require.Contains(t, out, "Examples:", command)
+	}
+}
+
+func TestMetricsFollowTheConventions(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	d := startDaemon(t, "redis.url="+r.URL(), "inbound.processor=moody")
+	admin := d.ready()
+	say(t, r.Client(t), "hello")
+	say(t, r.Client(t), "reject")
+	answered(t, r.Client(t), "hello")
+	d.line("message dead-lettered")
+	status, body := get(t, admin, "/metrics")
+	require.Equal(t, 200, status)
+	for _, want := range []string{
+		`sgstreamd_messages_received_total{platform="test",role="processor"} 2`,
+		`sgstreamd_messages_completed_total{platform="test",role="processor"} 1`,
+		`sgstreamd_messages_dead_lettered_total{platform="test",role="processor"} 1`,
+		`sgstreamd_message_handling_seconds_count{platform="test",role="processor"} 2`,
+		`sgstreamd_message_latency_seconds_count{platform="test",role="processor"} 1`,
+		`sgstreamd_plugin_instances{plugin="moody"}`, `sgstreamd_plugin_instances_busy{plugin="moody"} 0`,
+		`sgstreamd_stream_pending_entries{group="sg:workers",stream="sg:stream:inbound"}`,
+		`sgstreamd_stream_lag_entries{group="sg:workers",stream="sg:stream:inbound"}`,
+	} {
+		require.Contains(t, body, want)
+	}
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	d.stop()
+}

@@ -1,0 +1,73 @@
+package app_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// built is where TestMain puts the daemon and the plugins.
+var built struct {
+	binary  string // the daemon
+	plugins string // the folder of the plugins
+	cache   string // the folder of the compiled plugins
+}
+
+// TestMain builds what the tests run: the real daemon and real plugins, each in a process of its own.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "sgstreamd-app-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if err := build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
+
+func build(dir string) error {
+	built.binary, built.plugins = filepath.Join(dir, "sgstreamd"), filepath.Join(dir, "plugins")
+	if err := goBuild(nil, "-race", "-o", built.binary, "../../cmd/sgstreamd"); err != nil {
+		return err
+	}
+	plain := filepath.Join(dir, "plain")
+	if err := goBuild(nil, "-o", plain, "../../cmd/sgstreamd"); err != nil {
+		return err
+	}
+	guest := []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}
+	for name, source := range map[string]string{
+		"echo": "../../plugins/examples/echo", "console": "../../plugins/examples/console",
+		"parrot": "./testdata/guests/parrot", "moody": "./testdata/guests/moody",
+	} {
+		if err := goBuild(guest, "-buildmode=c-shared", "-o", filepath.Join(built.plugins, name+".wasm"), source); err != nil {
+			return err
+		}
+	}
+	// Compiling a Go module takes seconds, many times that under the race detector: the cache is filled once, by
+	// a daemon without it.
+	cmd := exec.Command(plain, "dev", "--plugins", built.plugins)
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("fill the compile cache: %w\n%s", err, out)
+	}
+	built.cache = filepath.Join(dir, "cache", "sgstreamd")
+	return nil
+}
+
+func goBuild(env []string, args ...string) error {
+	cmd := exec.Command("go", append([]string{"build"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package app_test
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/internal/redistest"
+)
+
+func TestStopFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Start(t)
+			d := startDaemon(t, "redis.url="+r.URL(), "inbound.processor=moody")
+			d.ready()
+			say(t, r.Client(t), "sleep 1s")
+			d.line("sleeping")
+			d.signal(signal)
+			require.Equal(t, 0, d.exit())
+			require.Equal(t, []string{"sleep 1s"}, replies(t, r.Client(t)))
+			require.Zero(t, pending(t, r.Client(t)))
+		})
+	}
+}
+
+func TestStopGivesBackWhatWasNotBegun(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	c := r.Client(t)
+	settings := []string{"redis.url=" + r.URL(), "inbound.processor=moody", "plugins.moody.max_instances=1"}
+	d := startDaemon(t, settings...)
+	d.ready()
+	say(t, c, "sleep 2s")
+	d.line("sleeping")
+	waiting := say(t, c, "hello")
+	eventually(t, "both are fetched", func() bool { return pending(t, c) == 2 })
+	peer := startDaemon(t, settings...)
+	peer.ready()
+	d.stop()
+	// min_idle is 60 s: what was given back does not wait for it.
+	peer.line("message taken over", waiting, `"attempt":1`)
+	answered(t, c, "hello")
+}
+
+func TestDrainHasAnEnd(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		timeout string
+		again   bool
+	}{
+		"at its timeout":           {timeout: "200ms"},
+		"at once by a second stop": {timeout: "1h", again: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Start(t)
+			d := startDaemon(t, "redis.url="+r.URL(), "inbound.processor=moody", "drain.timeout="+test.timeout)
+			d.ready()
+			say(t, r.Client(t), "sleep 1h")
+			d.line("sleeping")
+			d.signal(syscall.SIGTERM)
+			if test.again {
+				d.signal(os.Interrupt)
+			}
+			require.Equal(t, 3, d.exit(), "exit code of a drain that is not complete")
+			require.EqualValues(t, 1, pending(t, r.Client(t)), "the message is left for others")
+			d.line("message given back")
+		})
+	}
+}
