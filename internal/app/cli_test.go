@@ -35,6 +35,17 @@ func TestDevAnswersWhatIsPiped(t *testing.T) {
 	require.ElementsMatch(t, []string{"hello", "world"}, strings.Split(strings.TrimSpace(out), "\n"))
 }
 
+// The README promises it of a fresh clone.
+func TestMakeRunAnswersWhatIsPiped(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "run")
+	cmd.Dir = "../.."
+	var o, e bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("hello\nworld\n"), &o, &e
+	require.NoError(t, cmd.Run(), e.String())
+	require.ElementsMatch(t, []string{"hello", "world"}, strings.Split(strings.TrimSpace(o.String()), "\n"))
+}
+
 func TestDevSaysWhatWasNotAnswered(t *testing.T) {
 	t.Parallel()
 	out, errOut, code := run(t, "reject\nhello\n", "dev", "--plugins", built.plugins, "--processor", "moody")
@@ -62,6 +73,18 @@ func TestSendReachesTheEmbeddedServer(t *testing.T) {
 		"send", "--set", "redis.embedded_listen="+addr, "--json", "--stream", "sg:stream:outbound:console")
 	require.Equal(t, 0, code, errOut)
 	d.line(`"msg":"by document"`, `"plugin":"console"`)
+	d.stop()
+}
+
+func TestNoPlatformIsAWarning(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	d := startDaemon(t, "redis.url="+r.URL(), "inbound.enabled=false")
+	d.line(`"level":"WARN"`, "outbound.platforms is empty")
+	d.ready()
+	keys, err := r.Client(t).Keys(t.Context(), "*").Result()
+	require.NoError(t, err)
+	require.Empty(t, keys, "no stream is read, and no group made")
 	d.stop()
 }
 
