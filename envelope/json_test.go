@@ -197,6 +197,8 @@ func TestDepthIsTheSameInBothForms(t *testing.T) {
 			doc, err := ToJSON(payload)
 			require.NoError(t, err)
 			require.Equal(t, nested(abi.MaxDepth), string(doc))
+			_, err = ToJSON(append([]byte("\x81\xa1v"), payload...))
+			require.ErrorContains(t, err, "payload is nested deeper than 256 at byte")
 			for _, depth := range []int{abi.MaxDepth + 1, 4 * abi.MaxDepth, 1 << 18} {
 				_, err = FromJSON([]byte(nested(depth)))
 				require.ErrorContains(t, err, "document is nested deeper than 256")

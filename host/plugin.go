@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,17 +83,10 @@ func (p *Plugin) prepare() error {
 	for _, s := range p.cfg.EmitStreams {
 		p.streams[s] = true
 	}
-	doc := []byte("{}")
-	if len(p.cfg.Config) > 0 {
-		if _, ok := p.compiled.module.ExportedFunctions()[abi.ExportConfigure]; !ok {
-			return fmt.Errorf("plugins.%s.config is set, but the module takes no configuration (it lacks the export %s); remove the table", p.name, abi.ExportConfigure)
-		}
-		var err error
-		if doc, err = json.Marshal(p.cfg.Config); err != nil {
-			return fmt.Errorf("plugins.%s.config: %w", p.name, err)
-		}
+	doc, err := p.configuration()
+	if err != nil {
+		return err
 	}
-	var err error
 	if p.config, err = p.codec.AppendJSON(nil, doc); err != nil {
 		return fmt.Errorf("plugins.%s.config: %w", p.name, err)
 	}
