@@ -1,7 +1,7 @@
 package abi
 
-// Limits of one call. A guest that passes one gets ErrnoLimit, or a shortened text where only a text is
-// too long; it is never trapped for it.
+// Limits of one call. A guest that passes one gets ErrnoLimit; a document whose names or nesting pass theirs
+// is malformed, which is ErrnoInvalid; a text that is too long is cut. It is never trapped for it.
 const (
 	// MaxEmits is the number of emits that one call may make.
 	MaxEmits = 1000

@@ -84,8 +84,11 @@ func Run(ctx context.Context, o Options) error {
 	if err == nil {
 		<-ctx.Done()
 	}
-	// A failed start stops through the same door: what already runs drains.
-	err = errors.Join(err, d.drain(err))
+	// A failed start stops through the same door: what already runs drains. That it has to is no news beside why.
+	unfinished := d.drain(err)
+	if err == nil {
+		err = unfinished
+	}
 	return errors.Join(err, d.cleanups.run())
 }
 

@@ -30,16 +30,30 @@ type plugins struct {
 	refused map[string]error
 }
 
-// needs are the plugins that the configuration names, with the kind that each is needed as.
-func (d *daemon) needs() map[string]string {
-	kinds := map[string]string{}
+// need is what the configuration wants of one plugin.
+type need struct {
+	kinds     []string // as which it serves; mostly one
+	instances int      // as many as its roles may have in flight together
+}
+
+// needs are the plugins that the configuration names.
+func (d *daemon) needs() map[string]need {
+	needs := map[string]need{}
+	add := func(name, kind string, instances int) {
+		n := needs[name]
+		if !slices.Contains(n.kinds, kind) {
+			n.kinds = append(n.kinds, kind)
+		}
+		n.instances += instances
+		needs[name] = n
+	}
 	for _, platform := range d.Config.Outbound.Platforms {
-		kinds[d.Config.Outbound.AdapterOf(platform)] = abi.KindAdapter
+		add(d.Config.Outbound.AdapterOf(platform), abi.KindAdapter, d.Config.Outbound.MaxInFlight)
 	}
 	if d.Config.Inbound.Enabled {
-		kinds[d.Config.Inbound.Processor] = abi.KindProcessor
+		add(d.Config.Inbound.Processor, abi.KindProcessor, d.Config.Inbound.MaxInFlight)
 	}
-	return kinds
+	return needs
 }
 
 // loadPlugins compiles and checks every module of the folder. A bad one is refused with the reason; one that
@@ -83,10 +97,7 @@ func (d *daemon) loadPlugin(name, file string) (*host.Plugin, error) {
 	if !pluginName.MatchString(name) {
 		return nil, fmt.Errorf("its name %q is not made of letters, digits, _ and -; rename the file", name)
 	}
-	instances := d.Config.Inbound.MaxInFlight
-	if d.needs()[name] == abi.KindAdapter {
-		instances = d.Config.Outbound.MaxInFlight
-	}
+	instances := max(d.needs()[name].instances, 1)
 	return d.plugins.host.Load(d.stopping, name, file, d.Config.Plugins.For(name), instances)
 }
 
@@ -99,18 +110,28 @@ func (d *daemon) refuse(name, file string, err error) {
 // requirePlugins checks that each plugin that the configuration names is there and of the right kind.
 func (d *daemon) requirePlugins() error {
 	var errs []error
-	for name, kind := range d.needs() {
-		switch p := d.plugins.byName[name]; {
-		case d.plugins.refused[name] != nil:
-			errs = append(errs, fmt.Errorf("the %s is refused: %w", kind, d.plugins.refused[name]))
-		case p == nil:
-			errs = append(errs, d.missing(name, kind))
-		case p.Manifest().Kind != "" && p.Manifest().Kind != kind:
-			errs = append(errs, fmt.Errorf("plugin %q says in its manifest that it is a %s, but the configuration uses it as a %s", name, p.Manifest().Kind, kind))
+	for name, need := range d.needs() {
+		for _, kind := range need.kinds {
+			if err := d.requirePlugin(name, kind); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
+}
+
+func (d *daemon) requirePlugin(name, kind string) error {
+	p, refused := d.plugins.byName[name], d.plugins.refused[name]
+	switch {
+	case refused != nil:
+		return fmt.Errorf("the %s is refused: %w", kind, refused)
+	case p == nil:
+		return d.missing(name, kind)
+	case p.Manifest().Kind != "" && p.Manifest().Kind != kind:
+		return fmt.Errorf("plugin %q says in its manifest that it is a %s, but the configuration uses it as a %s", name, p.Manifest().Kind, kind)
+	}
+	return nil
 }
 
 func (d *daemon) missing(name, kind string) error {
@@ -132,7 +153,7 @@ func (d *daemon) missing(name, kind string) error {
 func (d *daemon) startPlugins() error {
 	for name, p := range d.plugins.byName {
 		if err := p.Start(d.stopping); err != nil {
-			if d.needs()[name] != "" {
+			if _, needed := d.needs()[name]; needed {
 				return err
 			}
 			d.refuse(name, name+".wasm", err)
