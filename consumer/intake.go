@@ -36,17 +36,20 @@ type intakeState struct {
 // for the room that there is.
 func (w *Worker) intake(stopping, working, redisCtx context.Context) {
 	w.lastRead = "0-0"
-	wait, last := newBackOff(), ""
+	wait, last, failed := newBackOff(), "", time.Time{}
 	for stopping.Err() == nil {
 		err := w.intakeOnce(stopping, working, redisCtx)
 		if err == nil {
 			if last != "" {
 				w.log.Info("the stream is read again")
 			}
-			wait.Reset()
 			last = ""
 			w.setReady(nil)
 			continue
+		}
+		// A group that is destroyed again and again is read between times. That is no reason to hurry.
+		if time.Since(failed) > 2*maxBackOff {
+			wait.Reset()
 		}
 		w.setReady(err)
 		if err.Error() != last {
@@ -54,6 +57,7 @@ func (w *Worker) intake(stopping, working, redisCtx context.Context) {
 			w.log.Warn("the stream can't be read; trying again", "error", err)
 		}
 		pause(stopping, wait.NextBackOff())
+		failed = time.Now()
 	}
 }
 
@@ -161,7 +165,7 @@ func (w *Worker) sweepIfDue(redisCtx, working context.Context, stop <-chan struc
 	if !due && now.After(w.nextPoll) {
 		w.nextPoll = now.Add(returnedPoll)
 		counter, err := w.redis.Get(redisCtx, w.returnedKey()).Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
+		if err != nil && !errors.Is(err, redis.Nil) && !isWrongType(err) {
 			return err
 		}
 		due = counter != w.returned

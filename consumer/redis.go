@@ -74,10 +74,13 @@ func addTLS(o *redis.Options, c TLSConfig) error {
 	return nil
 }
 
-// newBackOff is how every loop of the package waits for Redis: from 50 ms to 3 s, with jitter.
+// maxBackOff is the longest wait between two tries to reach Redis.
+const maxBackOff = 3 * time.Second
+
+// newBackOff is how every loop of the package waits for Redis: from 50 ms to maxBackOff, with jitter.
 func newBackOff() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval = 50*time.Millisecond, 3*time.Second
+	b.InitialInterval, b.MaxInterval = 50*time.Millisecond, maxBackOff
 	return b
 }
 

@@ -159,8 +159,9 @@ func (w *Worker) setReady(err error) {
 	w.problem.Store(&err)
 }
 
-// Run works until stopping is done, and then sees through what is in flight. When working is done, which is
-// the drain's end, calls are cancelled, and what is left is given back for others to take at once.
+// Run works until stopping is done, and then sees through what is in flight. A read that is blocked at that
+// moment can't be called back: what it still brings is handled, if it can be begun at once. When working is done,
+// which is the drain's end, calls are cancelled, and what is left is given back for others to take at once.
 //
 // It returns nil when everything that was begun was also finished.
 func (w *Worker) Run(stopping, working context.Context) error {
