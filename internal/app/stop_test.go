@@ -35,7 +35,7 @@ func TestStopGivesBackWhatWasNotBegun(t *testing.T) {
 	settings := []string{"redis.url=" + r.URL(), "inbound.processor=moody", "plugins.moody.max_instances=1"}
 	d := startDaemon(t, settings...)
 	d.ready()
-	say(t, c, "sleep 2s")
+	say(t, c, "sleep 15s") // long enough for a peer to start on a busy machine
 	d.line("sleeping")
 	waiting := say(t, c, "hello")
 	eventually(t, "both are fetched", func() bool { return pending(t, c) == 2 })
