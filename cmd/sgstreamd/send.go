@@ -103,10 +103,7 @@ func send(ctx context.Context, cfg config.Config, stream string, payload []byte,
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	if cfg.Redis.URL == consumer.Embedded {
-		cfg.Redis.URL = "redis://" + cfg.Redis.EmbeddedListen + "/0"
-	}
-	client, err := consumer.Dial(cfg.Redis, 0)
+	client, err := dial(cfg.Redis)
 	if err != nil {
 		return "", err
 	}
