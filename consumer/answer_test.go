@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sgstreamd/sgstreamd/abi"
@@ -92,11 +93,14 @@ func TestNoMoreIsFetchedThanThereIsRoom(t *testing.T) {
 	}
 	var now, most atomic.Int64
 	begun, release := make(chan struct{}, 20), make(chan struct{})
-	w := r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+	w := r.start(func(ctx context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
 		begun <- struct{}{}
-		<-release
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
 		return answer(m), nil
 	})
 	for range 3 {
@@ -122,6 +126,7 @@ func TestAPlatformNameThatNoLabelCanHoldIsCountedAsOther(t *testing.T) {
 	r.awaitReplies("x", "x", "x", "x")
 	require.NoError(t, w.stopped())
 	require.EqualValues(t, 4, w.counted("sgstreamd_messages_completed_total"))
+	require.EqualValues(t, 1, testutil.ToFloat64(w.Worker.metrics.completed.WithLabelValues("processor", otherPlatforms)))
 }
 
 func TestAnAdaptersWorkerDeliversItsPlatformsStreamAndTakesOverFromACrashedGateway(t *testing.T) {

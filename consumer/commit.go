@@ -90,7 +90,7 @@ func refusal(answer string) string {
 
 func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	w.batchNumber++
-	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.returnedKey())
+	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey())
 	args := []any{
 		w.cfg.Group, w.cfg.Consumer, w.batchNumber, ledgerTTL.Milliseconds(), now(),
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
@@ -141,6 +141,8 @@ func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
 	case verbDead:
 		args = append(args, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
 		args = append(args, foreignFields(r.d.fields)...)
+	case verbRetry:
+		args = append(args, w.retryDelay(r))
 	case verbReturn:
 		count := r.d.entry.Message.Attempt
 		if r.o.uncharged {

@@ -51,6 +51,17 @@ type AutoclaimConfig struct {
 	AuditTTL time.Duration `koanf:"audit_ttl"`
 }
 
+// RetryConfig is how long a failed message waits for its next try, unless its plugin says it. The wait grows with
+// every try: Base, Base times Factor, and so on up to Cap.
+type RetryConfig struct {
+	Base   time.Duration `koanf:"base"`
+	Factor int           `koanf:"factor"`
+	Cap    time.Duration `koanf:"cap"`
+	// Jitter is by how many percent a wait may be longer or shorter, so that what failed together is not tried
+	// together again.
+	Jitter int `koanf:"jitter"`
+}
+
 // LockConfig is the distributed lock of a channel, which addressed messages take.
 type LockConfig struct {
 	Enabled bool `koanf:"enabled"`
@@ -82,6 +93,7 @@ type InboundConfig struct {
 	MaxAttempts int `koanf:"max_attempts"`
 	// MaxPayload is the size above which a payload goes to the dead letters unseen.
 	MaxPayload units.Base2Bytes `koanf:"max_payload"`
+	Retry      RetryConfig      `koanf:"retry"`
 	Autoclaim  AutoclaimConfig  `koanf:"autoclaim"`
 	Lock       LockConfig       `koanf:"lock"`
 	Trace      TraceConfig      `koanf:"trace"`
@@ -103,6 +115,7 @@ type OutboundConfig struct {
 	MaxInFlight int              `koanf:"max_in_flight"`
 	MaxAttempts int              `koanf:"max_attempts"`
 	MaxPayload  units.Base2Bytes `koanf:"max_payload"`
+	Retry       RetryConfig      `koanf:"retry"`
 	Autoclaim   AutoclaimConfig  `koanf:"autoclaim"`
 }
 
@@ -129,9 +142,9 @@ func DefaultInbound() InboundConfig {
 	return InboundConfig{
 		Enabled: true, Stream: "sg:stream:inbound", Group: "sg:workers", Processor: "echo",
 		MaxInFlight: 64, MaxAttempts: 3, MaxPayload: 8 * units.MiB,
-		Autoclaim: defaultAutoclaim(),
-		Lock:      LockConfig{Enabled: true, Prefix: "sg:lock:channel:", TTL: 30 * time.Second},
-		Trace:     TraceConfig{Enabled: true, Prefix: "sg:trace:", TTL: 24 * time.Hour},
+		Retry: defaultRetry(), Autoclaim: defaultAutoclaim(),
+		Lock:  LockConfig{Enabled: true, Prefix: "sg:lock:channel:", TTL: 30 * time.Second},
+		Trace: TraceConfig{Enabled: true, Prefix: "sg:trace:", TTL: 24 * time.Hour},
 	}
 }
 
@@ -141,7 +154,7 @@ func DefaultOutbound() OutboundConfig {
 		Platforms: []string{}, Adapters: map[string]string{},
 		StreamPrefix: "sg:stream:outbound", Group: "stargazer_gateways", MaxLen: 100_000,
 		MaxInFlight: 64, MaxAttempts: 3, MaxPayload: 8 * units.MiB,
-		Autoclaim: defaultAutoclaim(),
+		Retry: defaultRetry(), Autoclaim: defaultAutoclaim(),
 	}
 }
 
@@ -152,6 +165,10 @@ func DefaultDeadLetters() DeadLettersConfig {
 
 // DefaultDrain returns the defaults of DrainConfig.
 func DefaultDrain() DrainConfig { return DrainConfig{Timeout: 30 * time.Second} }
+
+func defaultRetry() RetryConfig {
+	return RetryConfig{Base: 2 * time.Second, Factor: 4, Cap: 5 * time.Minute, Jitter: 20}
+}
 
 func defaultAutoclaim() AutoclaimConfig {
 	return AutoclaimConfig{
@@ -207,6 +224,7 @@ func (c *InboundConfig) Validate() error {
 	is.that(c.Group != "", "group", `is empty; the fleet's is "sg:workers"`)
 	is.that(!c.Enabled || c.Processor != "", "processor", "is empty; name a plugin, or set enabled = false")
 	is.work(c.MaxInFlight, c.MaxAttempts, c.MaxPayload)
+	is.retry(&c.Retry)
 	is.autoclaim(&c.Autoclaim)
 	if c.Lock.Enabled {
 		is.that(c.Lock.Prefix != "", "lock.prefix", `is empty; the default is "sg:lock:channel:"`)
@@ -237,6 +255,7 @@ func (c *OutboundConfig) Validate() error {
 	is.that(c.Group != "", "group", `is empty; the fleet's is "stargazer_gateways"`)
 	is.that(c.MaxLen >= 1000, "max_len", "is %d; the fleet never trims a stream below 1000 entries", c.MaxLen)
 	is.work(c.MaxInFlight, c.MaxAttempts, c.MaxPayload)
+	is.retry(&c.Retry)
 	is.autoclaim(&c.Autoclaim)
 	return is.err()
 }
@@ -260,6 +279,13 @@ func (c *checks) work(inFlight, attempts int, payload units.Base2Bytes) {
 	c.that(inFlight >= 1 && inFlight <= 100_000, "max_in_flight", "is %d; write 1 to 100000", inFlight)
 	c.that(attempts >= 1 && attempts <= 1000, "max_attempts", "is %d; write 1 to 1000", attempts)
 	c.that(payload >= units.KiB && payload <= 512*units.MiB, "max_payload", `is %v; write "1KiB" to "512MiB", which is as much as Redis holds in one value`, payload)
+}
+
+func (c *checks) retry(r *RetryConfig) {
+	c.that(r.Base >= 0, "retry.base", `is %v; write "0s" (at once) or a longer time`, r.Base)
+	c.that(r.Factor >= 1 && r.Factor <= 100, "retry.factor", "is %d; write 1 (always the same wait) to 100", r.Factor)
+	c.that(r.Cap >= r.Base && r.Cap <= 30*24*time.Hour, "retry.cap", `is %v; write at least retry.base (%v) and at most "720h"`, r.Cap, r.Base)
+	c.that(r.Jitter >= 0 && r.Jitter <= 100, "retry.jitter", "is %d; it is a percentage: write 0 to 100", r.Jitter)
 }
 
 func (c *checks) autoclaim(a *AutoclaimConfig) {

@@ -26,8 +26,8 @@ import (
 // leastRights is all that the daemon's Redis user needs with the default keys, as docs/operations.md has it.
 const leastRights = "resetchannels -@all" +
 	" ~sg:stream:inbound ~sg:stream:outbound:* ~sg:stream:dlq" +
-	" ~sg:commit:* ~sg:returned:* ~sg:autoclaim:audit:* ~sg:lock:channel:* ~sg:trace:*" +
-	" +hello +ping +eval +evalsha +type +get +set +del +incr +expire +pexpire +ttl +rename +hset +hmget +hdel +hlen" +
+	" ~sg:commit:* ~sg:schedule:* ~sg:autoclaim:audit:* ~sg:lock:channel:* ~sg:trace:*" +
+	" +hello +ping +eval +evalsha +type +get +set +del +expire +pexpire +ttl +pttl +time +rename +hset +hmget +hdel +hlen +zadd +zrem +zscore +zrange +zrangebyscore" +
 	" +xadd +xreadgroup +xack +xclaim +xpending +xrange +xgroup|create +xgroup|delconsumer +xinfo|consumers +xinfo|groups"
 
 // startAsUser starts a server with a user who has these rights, and a rig whose workers are that user.
@@ -41,19 +41,20 @@ func startAsUser(t *testing.T, rights string) *rig {
 func TestAUserWithTheLeastRightsCanDoAllTheWork(t *testing.T) {
 	t.Parallel()
 	r := startAsUser(t, leastRights)
-	tries := make(chan int64, 10)
+	used := r.send("used up")
+	r.readAs("crashed", 1)
+	r.claimAs("crashed", used, 2*time.Hour, 3)
+	tries := make(chan int64, 1000)
 	w := r.start(failing(tries, abi.Verdict{Status: abi.StatusRetry, Reason: "no luck"}, nil))
 	r.sendTo("c", true, "fine")
 	r.send("bad")
 	r.awaitReplies("fine")
-	r.awaitDeadLetters(1)
-	used := r.send("used up")
 	r.awaitDeadLetters(2)
 	require.NotEmpty(t, r.audit(used))
 	require.Equal(t, "COMPLETED", r.trace("fine")["state"])
 	require.NoError(t, w.measure(r.ctx))
 	require.NoError(t, w.stopped())
-	require.Empty(t, r.consumers())
+	require.Equal(t, []string{"crashed"}, r.consumers(), "names of another make are not ours to remove")
 	log, err := r.redis.Do(r.ctx, "ACL", "LOG").Slice()
 	require.NoError(t, err)
 	require.Empty(t, log, "nothing was refused")
@@ -116,7 +117,7 @@ func TestAwaitTellsOfAWrongPasswordWithoutRepeatingIt(t *testing.T) {
 		require.NoError(t, err)
 		defer c.Close()
 		ctx, cancel := context.WithCancel(t.Context())
-		told := make(chan error, 100)
+		told := make(chan error, 1000)
 		done := make(chan error, 1)
 		go func() { done <- Await(ctx, c, func(err error) { told <- err }) }()
 		err = receive(t, told, name)
@@ -133,7 +134,7 @@ func TestAwaitReturnsWhenRedisComes(t *testing.T) {
 	t.Parallel()
 	r, server := newRig(t)
 	server.Kill()
-	told, done := make(chan error, 100), make(chan error, 1)
+	told, done := make(chan error, 1000), make(chan error, 1)
 	go func() { done <- Await(r.ctx, r.redis, func(err error) { told <- err }) }()
 	require.ErrorContains(t, receive(t, told, "the reason"), "refused")
 	server.Restart()

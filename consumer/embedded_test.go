@@ -24,7 +24,7 @@ func TestTheWholeLoopRunsOnTheEmbeddedServer(t *testing.T) {
 	r := newEmbeddedRig(t)
 	r.in.Trace.TTL = time.Second
 	r.send("fine")
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	w := r.start(failing(tries, abi.Verdict{Status: abi.StatusRetry, Reason: "no luck"}, nil))
 	id := r.send("bad")
 	for attempt := int64(1); attempt <= 3; attempt++ {
@@ -49,11 +49,14 @@ func TestTheEmbeddedServerHandsOverWhatADeadWorkerHeld(t *testing.T) {
 	t.Parallel()
 	r := newEmbeddedRig(t)
 	r.in.Autoclaim.PageSize = 2
+	r.in.Autoclaim.Interval = time.Hour // one sweep has to do
 	want := []string{"0", "1", "2", "3", "4"}
 	for _, content := range want {
 		r.sendTo("c", true, content)
 	}
-	r.readAs("crashed", 5)
+	for _, m := range r.readAs("crashed", 5) {
+		r.claimAs("crashed", m.ID, time.Minute, 1)
+	}
 	require.NoError(t, r.redis.Set(r.ctx, r.in.Lock.Prefix+"c", "crashed", 300*time.Millisecond).Err())
 	r.start(echo)
 	r.awaitReplies(want...)

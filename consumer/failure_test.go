@@ -37,7 +37,7 @@ func TestAFailedMessageComesBackAndIsDeadLetteredAfterItsLastTry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, _ := newRig(t)
-			tries := make(chan int64, 10)
+			tries := make(chan int64, 1000)
 			w := r.start(failing(tries, c.v, c.err))
 			id := r.send("bad")
 			for attempt := int64(1); attempt <= 3; attempt++ {
@@ -57,7 +57,7 @@ func TestAFailedMessageComesBackAndIsDeadLetteredAfterItsLastTry(t *testing.T) {
 			require.NoError(t, w.stopped())
 			require.EqualValues(t, 2, w.counted("sgstreamd_messages_retried_total"))
 			require.EqualValues(t, 1, w.counted("sgstreamd_messages_dead_lettered_total"))
-			require.EqualValues(t, 2, w.counted("sgstreamd_messages_reclaimed_total"))
+			require.Zero(t, w.counted("sgstreamd_messages_reclaimed_total"), "a worker's own failures are not taken from anybody")
 		})
 	}
 }
@@ -92,7 +92,7 @@ func TestAFailedMessageThatSucceedsLaterIsAnsweredOnce(t *testing.T) {
 func TestARejectedMessageIsDeadLetteredAtOnce(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	r.start(failing(tries, abi.Verdict{Status: abi.StatusReject, Reason: "not for me"}, nil))
 	r.sendFields("data", encode(map[string]any{"content": "bad"}), "ts", "1", "trace_id", "t", "zone", "b", "color", "red")
 	dead := r.awaitDeadLetters(1)[0]
@@ -136,7 +136,7 @@ func TestAnEntryThatCannotBeDecodedIsDeadLetteredUnseen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, _ := newRig(t)
-			tries := make(chan int64, 10)
+			tries := make(chan int64, 1000)
 			r.start(failing(tries, abi.Verdict{}, nil))
 			id := r.sendFields(c.fields...)
 			dead := r.awaitDeadLetters(1)[0]
@@ -169,7 +169,7 @@ func TestEmitsToAKeyThatIsNoStreamAreAFailedTryAndNothingIsHalfWritten(t *testin
 	t.Parallel()
 	r, _ := newRig(t)
 	require.NoError(t, r.redis.Set(r.ctx, r.out.StreamOf("broken"), "x", 0).Err())
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
 		v := answer(m)
 		if contentOf(m) != "fine" {
@@ -208,7 +208,7 @@ func TestDeadLettersThatCannotBeWrittenLeaveTheMessagePending(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
 	require.NoError(t, r.redis.HSet(r.ctx, r.dead.Stream, "a", "b").Err())
-	tries := make(chan int64, 100)
+	tries := make(chan int64, 1000)
 	r.start(failing(tries, abi.Verdict{Status: abi.StatusReject, Reason: "no"}, nil))
 	bad := r.send("bad")
 	for attempt := int64(1); attempt <= 3; attempt++ {

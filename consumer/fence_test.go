@@ -18,7 +18,7 @@ type slow struct {
 }
 
 func newSlow() *slow {
-	return &slow{begun: make(chan abi.Message, 100), release: make(chan struct{}), cause: make(chan error, 100)}
+	return &slow{begun: make(chan abi.Message, 1000), release: make(chan struct{}), cause: make(chan error, 1000)}
 }
 
 func (s *slow) handle(ctx context.Context, stop <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
@@ -63,18 +63,16 @@ func TestAResultThatIsAnotherConsumersByNowIsNotWritten(t *testing.T) {
 			r, _ := newRig(t)
 			r.in.Autoclaim.MinIdle = time.Hour // and so no heartbeat comes first
 			r.in.Lock.TTL = time.Hour
-			begun, release := make(chan struct{}), make(chan struct{})
-			w := r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
-				begun <- struct{}{}
-				<-release
-				v := answer(m)
+			s := newSlow()
+			w := r.start(func(ctx context.Context, stop <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+				v, err := s.handle(ctx, stop, m)
 				v.Status = o.Status
-				return v, nil
+				return v, err
 			})
 			id := r.send("taken")
-			receive(t, begun, "the call")
+			receive(t, s.begun, "the call")
 			r.claimAs("thief", id, 0, 2)
-			close(release)
+			close(s.release)
 			require.NoError(t, w.stopped())
 			require.EqualValues(t, 1, w.counted("sgstreamd_messages_fenced_total"))
 			require.Empty(t, r.replies())
@@ -89,17 +87,13 @@ func TestAResultOfAnOlderDeliveryIsNotWritten(t *testing.T) {
 	r, _ := newRig(t)
 	r.in.Autoclaim.MinIdle = time.Hour
 	r.in.Lock.TTL = time.Hour
-	begun, release := make(chan struct{}), make(chan struct{})
-	w := r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
-		begun <- struct{}{}
-		<-release
-		return answer(m), nil
-	})
+	s := newSlow()
+	w := r.start(s.handle)
 	id := r.send("taken")
-	receive(t, begun, "the call")
+	receive(t, s.begun, "the call")
 	// The same consumer, but a later delivery.
 	r.claimAs(w.cfg.Consumer, id, 0, 2)
-	close(release)
+	close(s.release)
 	require.NoError(t, w.stopped())
 	require.EqualValues(t, 1, w.counted("sgstreamd_messages_fenced_total"))
 	require.Empty(t, r.replies())
@@ -172,4 +166,26 @@ func TestAnEntryThatIsTrimmedInFlightIsStillAnswered(t *testing.T) {
 	r.awaitNothingPending()
 	require.NoError(t, w.stopped())
 	require.EqualValues(t, 1, w.counted("sgstreamd_messages_completed_total"))
+}
+
+func TestTheHeartbeatLeavesAloneWhatIsBeingGivenBack(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead), r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())
+	r.send("in flight")
+	r.send("given back")
+	for i, m := range r.readAs(w.cfg.Consumer, 2) {
+		r.claimAs(w.cfg.Consumer, m.ID, time.Hour, 1)
+		d := &delivery{cancel: func(error) {}}
+		d.entry.Message.ID, d.entry.Message.Attempt = m.ID, 1
+		d.returning.Store(i == 1)
+		w.flight.add(d)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.heartbeats(ctx) }()
+	eventually(t, "a heartbeat", func() bool { return r.pending()[0].Idle < time.Hour })
+	cancel()
+	receive(t, done, "the heartbeat's end")
+	require.GreaterOrEqual(t, r.pending()[1].Idle, time.Hour)
 }

@@ -18,8 +18,8 @@ const (
 	readBlock = 500 * time.Millisecond
 	// maxRead bounds the entries of one read.
 	maxRead = 256
-	// returnedPoll is how often the worker looks whether a peer has given something back.
-	returnedPoll = time.Second
+	// schedulePoll is how often the worker looks at the schedule, on which peers put what failed or was given back.
+	schedulePoll = time.Second
 )
 
 // intakeState is what the intake remembers from one round to the next.
@@ -28,8 +28,7 @@ type intakeState struct {
 	lastRead  string // the greatest id that a read has given us
 	readLost  bool   // a read's reply was lost; what it moved to our pending list is to be looked for
 	nextSweep time.Time
-	nextPoll  time.Time // when to look at the counter of what was given back
-	returned  string    // that counter, when we last looked
+	nextDue   time.Time // when to look at the schedule
 }
 
 // intake fetches until stopping is done. One goroutine both reads and sweeps, so that the two never compete
@@ -77,7 +76,7 @@ func (w *Worker) intakeOnce(stopping, working, redisCtx context.Context) error {
 		}
 		w.readLost = false
 	}
-	if err := w.sweepIfDue(redisCtx, working, stopping.Done()); err != nil {
+	if err := w.handOutIfDue(redisCtx, working, stopping.Done()); err != nil {
 		return w.readFailed(err)
 	}
 	room := w.flight.room()
@@ -90,7 +89,7 @@ func (w *Worker) intakeOnce(stopping, working, redisCtx context.Context) error {
 
 // awaitRoom waits until something has left the flight, but no longer than a sweep can be put off.
 func (w *Worker) awaitRoom(stopping context.Context) {
-	t := time.NewTimer(returnedPoll)
+	t := time.NewTimer(schedulePoll)
 	defer t.Stop()
 	select {
 	case <-w.flight.freed:
@@ -102,7 +101,7 @@ func (w *Worker) awaitRoom(stopping context.Context) {
 func (w *Worker) read(redisCtx, working context.Context, stop <-chan struct{}, count int) error {
 	streams, err := w.redis.XReadGroup(redisCtx, &redis.XReadGroupArgs{
 		Group: w.cfg.Group, Consumer: w.cfg.Consumer, Streams: []string{w.cfg.Stream, ">"},
-		Count: int64(count), Block: readBlock,
+		Count: int64(count), Block: w.blockFor(),
 	}).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return w.readFailed(err)
@@ -130,6 +129,14 @@ func (w *Worker) readFailed(err error) error {
 	return explain(err, w.cfg.Stream)
 }
 
+// blockFor is how long a read may block: no longer than until the next entry of the schedule is due.
+func (w *Worker) blockFor() time.Duration {
+	if !w.cfg.Autoclaim.Enabled {
+		return readBlock
+	}
+	return min(readBlock, max(time.Until(w.nextDue), time.Millisecond))
+}
+
 func textFields(values map[string]any) map[string]string {
 	fields := make(map[string]string, len(values))
 	for k, v := range values {
@@ -139,7 +146,7 @@ func textFields(values map[string]any) map[string]string {
 }
 
 // dispatch begins the handling of an entry in a goroutine of its own.
-func (w *Worker) dispatch(redisCtx, working context.Context, stop <-chan struct{}, id string, count int64, fields map[string]string) {
+func (w *Worker) dispatch(redisCtx, working context.Context, stop <-chan struct{}, id string, count int64, fields map[string]string) *delivery {
 	d := &delivery{fields: fields}
 	d.entry, d.broken = envelope.Decode(w.cfg.Stream, id, count, fields, w.cfg.MaxPayload)
 	d.entry.Message.Stream, d.entry.Message.ID, d.entry.Message.Attempt = w.cfg.Stream, id, count
@@ -153,35 +160,25 @@ func (w *Worker) dispatch(redisCtx, working context.Context, stop <-chan struct{
 	w.metrics.of(w, d).received.Inc()
 	w.metrics.of(w, d).inFlight.Inc()
 	w.handling.Go(func() { w.process(redisCtx, stop, d) })
+	return d
 }
 
-// sweepIfDue sweeps when the interval is over, or when a peer has given something back.
-func (w *Worker) sweepIfDue(redisCtx, working context.Context, stop <-chan struct{}) error {
+// handOutIfDue takes what the schedule says is due, and sweeps when the interval is over.
+func (w *Worker) handOutIfDue(redisCtx, working context.Context, stop <-chan struct{}) error {
 	if !w.cfg.Autoclaim.Enabled {
 		return nil
 	}
 	now := time.Now()
-	due := now.After(w.nextSweep)
-	if !due && now.After(w.nextPoll) {
-		w.nextPoll = now.Add(returnedPoll)
-		counter, err := w.redis.Get(redisCtx, w.returnedKey()).Result()
-		if err != nil && !errors.Is(err, redis.Nil) && !isWrongType(err) {
+	if !now.Before(w.nextDue) && w.flight.room() > 0 {
+		if err := w.handOut(redisCtx, working, stop); err != nil {
 			return err
 		}
-		due = counter != w.returned
-		w.returned = counter
 	}
-	if !due {
+	if now.Before(w.nextSweep) {
 		return nil
 	}
 	// Workers that were started together should not sweep together.
 	interval := w.cfg.Autoclaim.Interval
 	w.nextSweep = now.Add(interval - time.Duration(rand.Int64N(int64(interval)/10+1)))
 	return w.sweep(redisCtx, working, stop)
-}
-
-// returnedKey is a counter that grows whenever a worker gives messages back, so that its peers need not wait
-// for their next sweep.
-func (w *Worker) returnedKey() string {
-	return "sg:returned:" + w.cfg.Stream + ":" + w.cfg.Group
 }

@@ -36,7 +36,7 @@ func TestAddressedMessagesOfAChannelAreHandledOneAtATimeInTheFleet(t *testing.T)
 		want = append(want, fmt.Sprint(i))
 		r.sendTo("c", true, want[i])
 	}
-	c := &crowd{order: make(chan string, 100)}
+	c := &crowd{order: make(chan string, 1000)}
 	r.start(c.handle)
 	r.start(c.handle)
 	r.awaitReplies(want...)
@@ -52,7 +52,7 @@ func TestOneWorkerKeepsTheOrderOfAChannel(t *testing.T) {
 		want = append(want, fmt.Sprint(i))
 		r.sendTo("c", true, want[i])
 	}
-	c := &crowd{order: make(chan string, 100)}
+	c := &crowd{order: make(chan string, 1000)}
 	r.start(c.handle)
 	for i := range want {
 		require.Equal(t, want[i], receive(t, c.order, "a call"))
@@ -80,7 +80,7 @@ func TestALockThatSomebodyElseHoldsIsWaitedForAndNotReleased(t *testing.T) {
 	r, _ := newRig(t)
 	key := r.in.Lock.Prefix + "c"
 	require.NoError(t, r.redis.Set(r.ctx, key, "foreign", 0).Err())
-	calls := make(chan int64, 10)
+	calls := make(chan int64, 1000)
 	w := r.start(attempts(calls))
 	r.sendTo("c", true, "waits")
 	// It waits for longer than min_idle and is neither run nor lost nor charged.

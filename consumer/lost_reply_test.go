@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sgstreamd/sgstreamd/abi"
@@ -32,7 +33,7 @@ func TestABatchWhoseReadReplyWasLostIsFoundAtOnceAndChargedNoAttempt(t *testing.
 	t.Parallel()
 	r, p := newProxiedRig(t)
 	r.in.Autoclaim.MinIdle = time.Hour
-	calls := make(chan int64, 10)
+	calls := make(chan int64, 1000)
 	r.start(attempts(calls))
 	r.send("before")
 	r.awaitReplies("before")
@@ -48,11 +49,32 @@ func TestABatchWhoseReadReplyWasLostIsFoundAtOnceAndChargedNoAttempt(t *testing.
 	r.awaitReplies("before", "lost", "after")
 }
 
+func TestALostBatchIsFoundInAStreamThatBeganAnew(t *testing.T) {
+	t.Parallel()
+	r, p := newProxiedRig(t)
+	r.in.Autoclaim.MinIdle = time.Hour
+	w := r.start(echo)
+	r.send("before")
+	r.awaitReplies("before")
+	require.NoError(t, r.redis.FlushAll(r.ctx).Err())
+	eventually(t, "the group is there again", func() bool {
+		groups, err := r.redis.XInfoGroups(r.ctx, r.in.Stream).Result()
+		return err == nil && len(groups) == 1 && w.Ready() == nil
+	})
+	lost := p.DropReply("xreadgroup", "", "content")
+	// An id that is less than all that were read before.
+	require.NoError(t, r.redis.XAdd(r.ctx, &redis.XAddArgs{
+		Stream: r.in.Stream, ID: "1-1", Values: []any{"data", encode(map[string]any{"content": "lost"})},
+	}).Err())
+	receive(t, lost, "the lost reply")
+	r.awaitReplies("lost")
+}
+
 func TestAMessageThatFailedIsNotMistakenForOneOfALostRead(t *testing.T) {
 	t.Parallel()
 	r, p := newProxiedRig(t)
 	r.in.Autoclaim.MinIdle = time.Hour
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	r.start(failing(tries, abi.Verdict{Status: abi.StatusRetry}, nil))
 	r.send("bad")
 	receive(t, tries, "the first try")
@@ -68,7 +90,7 @@ func TestAMessageThatFailedIsNotMistakenForOneOfALostRead(t *testing.T) {
 func TestACommitWhoseReplyWasLostIsWrittenOnce(t *testing.T) {
 	t.Parallel()
 	r, p := newProxiedRig(t)
-	calls := make(chan int64, 10)
+	calls := make(chan int64, 1000)
 	w := r.start(attempts(calls))
 	r.send("before") // from here on the server knows the scripts
 	r.awaitReplies("before")
@@ -89,7 +111,7 @@ func TestACommitWhoseReplyWasLostIsWrittenOnce(t *testing.T) {
 func TestAClaimWhoseReplyWasLostStillHoldsItsLock(t *testing.T) {
 	t.Parallel()
 	r, p := newProxiedRig(t)
-	calls := make(chan int64, 10)
+	calls := make(chan int64, 1000)
 	r.start(attempts(calls))
 	r.sendTo("c", true, "before")
 	r.awaitReplies("before")
@@ -107,21 +129,17 @@ func TestConnectionsThatAreCutLoseNothing(t *testing.T) {
 	t.Parallel()
 	r, p := newProxiedRig(t)
 	r.in.Autoclaim.MinIdle = time.Hour
-	calls, release := make(chan int64, 10), make(chan struct{})
-	w := r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
-		calls <- m.Attempt
-		<-release
-		return answer(m), nil
-	})
+	s := newSlow()
+	w := r.start(s.handle)
 	r.send("one")
-	receive(t, calls, "the call")
+	receive(t, s.begun, "the call")
 	p.Refuse(true)
 	eventually(t, "the worker says that it can't read", func() bool { return w.Ready() != nil })
-	close(release)
+	close(s.release)
 	r.send("two")
 	p.Refuse(false)
 	r.awaitReplies("one", "two")
-	require.EqualValues(t, 1, receive(t, calls, "the second call"))
+	require.EqualValues(t, 1, receive(t, s.begun, "the second call").Attempt)
 	r.awaitNothingPending()
 	eventually(t, "the worker is ready again", func() bool { return w.Ready() == nil })
 }

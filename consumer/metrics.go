@@ -29,7 +29,7 @@ type Metrics struct {
 
 // series are the metrics of one role and platform.
 type series struct {
-	received, completed, retried, deadLettered, returned, fenced prometheus.Counter
+	received, completed, retried, deadLettered, reclaimed, returned, fenced prometheus.Counter
 
 	inFlight          prometheus.Gauge
 	handling, latency prometheus.Observer
@@ -108,7 +108,7 @@ func (m *Metrics) add(key [2]string) *series {
 	l := prometheus.Labels{"role": key[0], "platform": key[1]}
 	s := &series{
 		received: m.received.With(l), completed: m.completed.With(l), retried: m.retried.With(l),
-		deadLettered: m.deadLettered.With(l), returned: m.returned.With(l), fenced: m.fenced.With(l),
+		deadLettered: m.deadLettered.With(l), reclaimed: m.reclaimed.With(l), returned: m.returned.With(l), fenced: m.fenced.With(l),
 		inFlight: m.inFlight.With(l), handling: m.handling.With(l), latency: m.latency.With(l),
 	}
 	m.series[key] = s

@@ -14,6 +14,8 @@ type outcome struct {
 	verb   verb
 	reason string
 	emits  []abi.Emit
+	// after is how long the plugin wants the next try to wait; 0 leaves it to the configuration.
+	after time.Duration
 	// uncharged gives the message back as if it had not been delivered.
 	uncharged bool
 }
@@ -107,7 +109,9 @@ func (w *Worker) judge(d *delivery, v abi.Verdict, err error) outcome {
 	case v.Status == abi.StatusReject:
 		return outcome{verb: verbDead, reason: orElse(v.Reason, "rejected by the plugin without a reason")}
 	}
-	return w.failed(d, orElse(v.Reason, "the plugin asked for another try without a reason"))
+	o := w.failed(d, orElse(v.Reason, "the plugin asked for another try without a reason"))
+	o.after = v.RetryAfter
+	return o
 }
 
 // failed leaves the message pending for another try, or dead-letters it after its last.

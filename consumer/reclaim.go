@@ -18,7 +18,7 @@ const deadAfter = 10
 // to the dead letters without being run, since they may be what killed the worker; entries that were trimmed
 // away while pending are acknowledged; the others are claimed as far as there is room.
 func (w *Worker) sweep(redisCtx, working context.Context, stop <-chan struct{}) error {
-	if err := w.reclaim(redisCtx, working, stop, w.cfg.Autoclaim.MinIdle, "-", ""); err != nil {
+	if _, err := w.reclaim(redisCtx, working, stop, modeIdle, w.cfg.Autoclaim.MinIdle, "-"); err != nil {
 		return err
 	}
 	return w.forget(redisCtx, namePrefix, deadAfter*w.cfg.Autoclaim.MinIdle)
@@ -27,31 +27,40 @@ func (w *Worker) sweep(redisCtx, working context.Context, stop <-chan struct{}) 
 // adopt finds the entries that a lost read has moved to our pending list. They are newer than all that other
 // reads gave us, and need not idle first: nobody else knows of them.
 func (w *Worker) adopt(redisCtx, working context.Context, stop <-chan struct{}) error {
-	return w.reclaim(redisCtx, working, stop, 0, idAfter(w.lastRead), w.cfg.Consumer)
+	_, err := w.reclaim(redisCtx, working, stop, modeOwn, 0, idAfter(w.lastRead))
+	return err
 }
 
-func (w *Worker) reclaim(redisCtx, working context.Context, stop <-chan struct{}, minIdle time.Duration, from, owner string) error {
-	for from != "" {
-		select {
-		case <-stop:
-			return nil
-		default:
-		}
-		reply, err := w.scripts.reclaim.Run(redisCtx, w.redis, w.reclaimKeys(), w.reclaimArgs(minIdle, from, owner)...).Slice()
+// The modes of reclaim.lua.
+const (
+	modeIdle = "idle" // what nobody has touched for a while
+	modeDue  = "due"  // what the schedule says is due
+	modeOwn  = "own"  // what a lost read of ours has moved to our pending list
+)
+
+// reclaim hands out pending entries, from the id on, page by page. It returns how long it is until the next entry
+// of the schedule is due, schedulePoll or more where there is none.
+func (w *Worker) reclaim(redisCtx, working context.Context, stop <-chan struct{}, mode string, minIdle time.Duration, from string) (time.Duration, error) {
+	wait := schedulePoll
+	for from != "" && !isDone(stop) {
+		reply, err := w.scripts.reclaim.Run(redisCtx, w.redis, w.reclaimKeys(), w.reclaimArgs(mode, minIdle, from)...).Slice()
 		if err != nil {
-			return err
+			return 0, err
 		}
-		w.tookOver(redisCtx, working, stop, reply, owner)
+		w.tookOver(redisCtx, working, stop, reply, mode)
+		if next := number(reply[5]); next >= 0 {
+			wait = time.Duration(next) * time.Millisecond
+		}
 		if from = text(reply[0]); from != "" {
 			from = idAfter(from)
 		}
 	}
-	return nil
+	return wait, nil
 }
 
 func (w *Worker) reclaimKeys() []string {
 	audit := w.auditKey()
-	return []string{w.cfg.Stream, w.cfg.DeadLetters.Stream, audit, audit + ":previous"}
+	return []string{w.cfg.Stream, w.cfg.DeadLetters.Stream, audit, audit + ":previous", w.scheduleKey()}
 }
 
 func (w *Worker) auditKey() string {
@@ -69,7 +78,7 @@ func idAfter(id string) string {
 	return strconv.FormatUint(m+1, 10) + "-0"
 }
 
-func (w *Worker) reclaimArgs(minIdle time.Duration, from, owner string) []any {
+func (w *Worker) reclaimArgs(mode string, minIdle time.Duration, from string) []any {
 	tracePrefix := ""
 	if w.cfg.Trace.Enabled {
 		tracePrefix = w.cfg.Trace.Prefix
@@ -77,7 +86,7 @@ func (w *Worker) reclaimArgs(minIdle time.Duration, from, owner string) []any {
 	args := []any{
 		w.cfg.Group, w.cfg.Consumer, minIdle.Milliseconds(), from, max(w.cfg.Autoclaim.PageSize, 1), max(w.flight.room(), 0),
 		w.cfg.MaxAttempts, now(), w.cfg.DeadLetters.MaxLen, seconds(w.cfg.Autoclaim.AuditTTL),
-		tracePrefix, seconds(w.cfg.Trace.TTL), owner,
+		tracePrefix, seconds(w.cfg.Trace.TTL), mode,
 	}
 	for _, d := range w.flight.all() {
 		args = append(args, d.entry.Message.ID)
@@ -86,18 +95,21 @@ func (w *Worker) reclaimArgs(minIdle time.Duration, from, owner string) []any {
 }
 
 // tookOver reads reclaim.lua's reply, reports it, and dispatches what was claimed.
-func (w *Worker) tookOver(redisCtx, working context.Context, stop <-chan struct{}, reply []any, owner string) {
+func (w *Worker) tookOver(redisCtx, working context.Context, stop <-chan struct{}, reply []any, mode string) {
 	for _, v := range list(reply[1]) {
 		e := list(v)
 		id, count, from := text(e[0]), number(e[1]), text(e[2])
-		if owner == "" {
-			w.log.Info("message taken over", "message_id", id, "from", from, "idle_ms", number(e[3]), "attempt", count)
-			w.metrics.reclaimed.WithLabelValues(w.cfg.Role, w.cfg.Platform).Inc()
-		} else {
+		d := w.dispatch(redisCtx, working, stop, id, count, pairs(list(e[4])))
+		switch {
+		case mode == modeOwn:
 			w.log.Info("message of a lost read found", "message_id", id)
 			w.lastRead = id
+		case from == w.cfg.Consumer:
+			w.log.Debug("message is tried again", "message_id", id, "attempt", count)
+		default:
+			w.log.Info("message taken over", "message_id", id, "from", from, "idle_ms", number(e[3]), "attempt", count)
+			w.metrics.of(w, d).reclaimed.Inc()
 		}
-		w.dispatch(redisCtx, working, stop, id, count, pairs(list(e[4])))
 	}
 	for _, v := range list(reply[2]) {
 		e := list(v)

@@ -119,6 +119,9 @@ func TestAMessageThatIsDeliveredAgainInFlightIsAnsweredOnce(t *testing.T) {
 	require.NoError(t, r.redis.XGroupDestroy(r.ctx, r.in.Stream, r.in.Group).Err())
 	receive(t, s.begun, "the call of the second delivery")
 	require.EqualValues(t, 2, w.counted("sgstreamd_messages_in_flight"))
+	s.release <- struct{}{}
+	r.awaitReplies("twice")
+	eventually(t, "one call is over, the other is not", func() bool { return w.flight.limit-w.flight.room() == 1 })
 	close(s.release)
 	require.NoError(t, w.stopped())
 	require.Equal(t, []string{"twice"}, r.replies())

@@ -56,6 +56,7 @@ func newRigAt(t *testing.T, url string) *rig {
 		in: DefaultInbound(), out: DefaultOutbound(), dead: DefaultDeadLetters(), redco: RedisConfig{URL: url},
 	}
 	r.in.Autoclaim.MinIdle, r.in.Autoclaim.Interval = 300*time.Millisecond, 50*time.Millisecond
+	r.in.Retry = RetryConfig{Base: 20 * time.Millisecond, Factor: 2, Cap: 100 * time.Millisecond, Jitter: 50}
 	r.in.Lock.TTL = 600 * time.Millisecond
 	r.redis = r.dial(1)
 	t.Cleanup(func() {

@@ -58,7 +58,7 @@ func givesBackWhatWasNotBegun(t *testing.T, r *rig) {
 		return back == 2
 	})
 	require.NoError(t, r.redis.Del(r.ctx, r.in.Lock.Prefix+"d").Err())
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	begun := time.Now()
 	r.start(attempts(tries))
 	// The one that waits for its turn still has to wait for the lock that the first worker holds.
@@ -90,7 +90,7 @@ func TestAWorkerThatRunsAlreadyTakesAtOnceWhatAPeerGivesBack(t *testing.T) {
 	require.NoError(t, r.redis.Set(r.ctx, r.in.Lock.Prefix+"c", "somebody else", 0).Err())
 	r.sendTo("c", true, "waiting")
 	eventually(t, "it is fetched", func() bool { return len(r.pending()) == 1 })
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	r.start(attempts(tries))
 	r.awaitSweeps(0)
 	require.NoError(t, w.stopped())
@@ -124,7 +124,7 @@ func TestTheDrainsEndCancelsGivesBackAndSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n, "the lock is released")
 
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	r.start(attempts(tries))
 	require.EqualValues(t, 2, receive(t, tries, "the next worker's call"))
 	r.awaitReplies("cut")

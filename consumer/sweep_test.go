@@ -33,15 +33,18 @@ func TestASweepTakesOverFromADeadConsumerPageByPage(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
 	r.in.Autoclaim.PageSize = 2
-	r.in.Autoclaim.MinIdle = 500 * time.Millisecond
+	r.in.Autoclaim.Interval = time.Hour // one sweep has to do
 	want := []string{}
 	for i := range 7 {
 		want = append(want, fmt.Sprint(i))
 		r.send(want[i])
 	}
 	taken := r.readAs("crashed", 7)
+	for _, m := range taken {
+		r.claimAs("crashed", m.ID, time.Minute, 1)
+	}
 	before := float64(time.Now().UnixMilli()) / 1e3
-	attempts := make(chan int64, 10)
+	attempts := make(chan int64, 1000)
 	w := r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
 		attempts <- m.Attempt
 		return answer(m), nil
@@ -51,7 +54,7 @@ func TestASweepTakesOverFromADeadConsumerPageByPage(t *testing.T) {
 	for _, m := range taken {
 		require.EqualValues(t, 2, receive(t, attempts, "an attempt"))
 		a := r.audited(m.ID)
-		require.GreaterOrEqual(t, a.IdleMS, int64(500))
+		require.GreaterOrEqual(t, a.IdleMS, time.Minute.Milliseconds())
 		require.InDelta(t, before, a.At, patience.Seconds())
 		require.GreaterOrEqual(t, a.At, before)
 		require.Equal(t, auditEntry{"claimed", "crashed", w.cfg.Consumer, a.At, a.IdleMS, 2}, a)
@@ -68,7 +71,7 @@ func TestAnEntryWhoseAttemptsAreUsedUpIsDeadLetteredWithoutBeingRun(t *testing.T
 	id := r.sendFields("data", encode(map[string]any{"content": "poison"}), "ts", "1", "trace_id", "tr", "extra", "kept")
 	r.readAs("crashed", 1)
 	r.claimAs("crashed", id, time.Hour, 3)
-	tries := make(chan int64, 10)
+	tries := make(chan int64, 1000)
 	w := r.start(failing(tries, abi.Verdict{}, nil))
 	dead := r.awaitDeadLetters(1)[0]
 	require.Regexp(t, `^used up its 3 attempts: worker "crashed" had not finished the last one when it was found idle for 36\d{5} ms$`, dead["error"])
@@ -123,23 +126,19 @@ func TestPendingEntriesThatWereTrimmedAreAcknowledgedAndAudited(t *testing.T) {
 func TestASweepLeavesAloneWhatIsInFlightHere(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
-	calls, release := make(chan int64, 10), make(chan struct{})
-	w := r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
-		calls <- m.Attempt
-		<-release
-		return answer(m), nil
-	})
+	s := newSlow()
+	w := r.start(s.handle)
 	id := r.send("slow")
-	receive(t, calls, "the call")
+	receive(t, s.begun, "the call")
 	// As if every heartbeat had been late: each sweep sees an entry that has long been idle.
 	before := r.calls("xinfo|consumers")
 	eventually(t, "five sweeps", func() bool {
 		r.claimAs(w.cfg.Consumer, id, time.Hour, 1)
 		return r.calls("xinfo|consumers") > before+5
 	})
-	require.Empty(t, calls, "it must not be run twice")
+	require.Empty(t, s.begun, "it must not be run twice")
 	require.Empty(t, r.audit(id))
-	close(release)
+	close(s.release)
 	r.awaitReplies("slow")
 	r.awaitNothingPending()
 }
@@ -148,14 +147,10 @@ func TestASweepWithoutRoomStillDeadLetters(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
 	r.in.MaxInFlight = 1
-	begun, release := make(chan struct{}, 1), make(chan struct{})
-	r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
-		begun <- struct{}{}
-		<-release
-		return answer(m), nil
-	})
+	s := newSlow()
+	r.start(s.handle)
 	r.send("slow")
-	receive(t, begun, "the call")
+	receive(t, s.begun, "the call")
 	used, left := r.send("used up"), r.send("left")
 	r.readAs("crashed", 2)
 	r.claimAs("crashed", left, time.Hour, 1)
@@ -167,7 +162,7 @@ func TestASweepWithoutRoomStillDeadLetters(t *testing.T) {
 			require.Equal(t, "crashed", p.Consumer, "without room, nothing is taken")
 		}
 	}
-	close(release)
+	close(s.release)
 	r.awaitReplies("slow", "left")
 }
 
@@ -192,7 +187,7 @@ func TestAnAuditKeyOfTheWrongTypeKeepsNothingFromBeingTaken(t *testing.T) {
 	require.NoError(t, r.redis.Set(r.ctx, r.in.Autoclaim.AuditKey+":"+r.in.Stream+":"+r.in.Group, "x", 0).Err())
 	r.send("abandoned")
 	r.claimAs("crashed", r.readAs("crashed", 1)[0].ID, time.Hour, 1)
-	attempts := make(chan int64, 10)
+	attempts := make(chan int64, 1000)
 	r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
 		attempts <- m.Attempt
 		return answer(m), nil

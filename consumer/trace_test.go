@@ -38,20 +38,22 @@ func TestTheTraceTellsOfAMessagesClaimAndCompletion(t *testing.T) {
 func TestTheTraceTellsOfAMessagesFailure(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
-	r.in.Autoclaim.MinIdle = time.Hour
-	tries := make(chan int64, 10)
-	r.start(failing(tries, abi.Verdict{Status: abi.StatusRetry, Reason: "no luck"}, nil))
+	r.in.Autoclaim.MinIdle, r.in.Retry = time.Hour, RetryConfig{Base: time.Hour, Factor: 1, Cap: time.Hour}
+	tries := make(chan int64, 1000)
+	first := r.start(failing(tries, abi.Verdict{Status: abi.StatusRetry, Reason: "no luck"}, nil))
 	id := r.send("tr")
 	eventually(t, "the failure", func() bool { return r.trace("tr")["state"] == "ERRORED" })
 	require.Equal(t, "no luck", r.trace("tr")["error"])
 
+	require.NoError(t, first.stopped())
+
 	// A later try that goes well leaves no error behind.
-	r.claimAs("crashed", id, 2*time.Hour, 1)
+	r.claimAs("crashed", id, 2*time.Hour, 2)
 	w := r.start(echo)
 	r.awaitReplies("tr")
 	trace := r.trace("tr")
 	require.Equal(t, "COMPLETED", trace["state"])
-	require.Equal(t, "2", trace["attempt"])
+	require.Equal(t, "3", trace["attempt"])
 	require.Equal(t, w.cfg.Consumer, trace["worker"])
 	require.NotContains(t, trace, "error")
 }

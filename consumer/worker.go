@@ -42,6 +42,7 @@ type WorkerConfig struct {
 	MaxInFlight, MaxAttempts, MaxPayload int
 	// MaxLen is about how many entries the stream's writers keep; the monitor warns before it is reached.
 	MaxLen      int64
+	Retry       RetryConfig
 	Autoclaim   AutoclaimConfig
 	Lock        LockConfig
 	Trace       TraceConfig
@@ -55,7 +56,7 @@ func Inbound(name string, in InboundConfig, out OutboundConfig, dead DeadLetters
 	return WorkerConfig{
 		Role: "processor", Stream: in.Stream, Group: in.Group, Consumer: name,
 		MaxInFlight: in.MaxInFlight, MaxAttempts: in.MaxAttempts, MaxPayload: int(in.MaxPayload), MaxLen: out.MaxLen,
-		Autoclaim: in.Autoclaim, Lock: in.Lock, Trace: in.Trace, DeadLetters: dead, Emits: out,
+		Retry: in.Retry, Autoclaim: in.Autoclaim, Lock: in.Lock, Trace: in.Trace, DeadLetters: dead, Emits: out,
 	}
 }
 
@@ -65,7 +66,7 @@ func Outbound(name, platform string, out OutboundConfig, dead DeadLettersConfig)
 	return WorkerConfig{
 		Role: "adapter", Platform: platform, Stream: out.StreamOf(platform), Group: out.GroupOf(platform), Consumer: name,
 		MaxInFlight: out.MaxInFlight, MaxAttempts: out.MaxAttempts, MaxPayload: int(out.MaxPayload), MaxLen: out.MaxLen,
-		Autoclaim: out.Autoclaim, DeadLetters: dead, Emits: out,
+		Retry: out.Retry, Autoclaim: out.Autoclaim, DeadLetters: dead, Emits: out,
 	}
 }
 
@@ -121,7 +122,7 @@ func (w *Worker) Prepare(ctx context.Context) error {
 // checkRights finds out whether the Redis user may do all that the worker is going to do.
 func (w *Worker) checkRights(ctx context.Context) error {
 	audit := w.auditKey()
-	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.returnedKey(), audit, audit+":previous")
+	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey(), audit, audit+":previous")
 	lock, trace := 0, 0
 	if w.cfg.Lock.Enabled {
 		lock = keys.pos(w.cfg.Lock.Prefix + "-")

@@ -1,12 +1,12 @@
 -- Commits a batch of finished messages, each in one step or not at all.
 --
--- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] counter of what was given back, KEYS[5..] keys that ARGV names by position
+-- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] schedule, KEYS[5..] keys that ARGV names by position
 -- ARGV[1] group, [2] consumer, [3] batch number, [4] ledger TTL (ms), [5] now (Unix seconds),
 --   [6] dead letters' MAXLEN, [7] MAXLEN of a stream that is emitted to, [8] trace TTL (s), then for each message
 --   id, delivery count, verb, lock key's position (0 = none), token, trace key's position (0 = none), reason,
 --   the number of arguments that follow for this message, and these:
 --     ack:    for each emit the stream key's position, data, trace id
---     retry:  nothing
+--     retry:  the time until the next try (ms; '' = whenever autoclaim finds it)
 --     dead:   data, trace id, then name and value of every further field that the entry had
 --     return: the delivery count to go back to, the idle time to show (ms)
 --     lost:   nothing; the message is known to be another's, only our lock is released
@@ -19,6 +19,9 @@ local now, dead_maxlen, emit_maxlen, trace_ttl = ARGV[5], ARGV[6], ARGV[7], ARGV
 
 local last = redis.pcall('HMGET', ledger, 'batch', 'reply')
 if last[1] == number then return cjson.decode(last[2]) end
+
+-- The schedule goes with the stream that it is for, in the end: so long after the last entry was due.
+local schedule_ttl = 7 * 24 * 3600 * 1000
 
 local verbs = {}
 
@@ -35,7 +38,17 @@ function verbs.ack(m)
   return nil, 'COMPLETED'
 end
 
-function verbs.retry()
+-- Puts the entry on the schedule: whoever has room when it is due takes it, however long it has been idle. The
+-- delivery count goes with it, so that what others have taken since is not mistaken for what was scheduled. A key
+-- of another type leaves the entry to autoclaim.
+local function schedule(id, count, delay)
+  local added = redis.pcall('ZADD', KEYS[4], clock() + delay, scheduled(id, count))
+  if type(added) == 'table' and added.err then return end
+  redis.call('PEXPIRE', KEYS[4], math.max(redis.call('PTTL', KEYS[4]), delay + schedule_ttl))
+end
+
+function verbs.retry(m)
+  if ARGV[m.first] ~= '' then schedule(m.id, m.count, tonumber(ARGV[m.first])) end
   return nil, 'ERRORED'
 end
 
@@ -57,8 +70,7 @@ end
 verbs['return'] = function(m)
   if redis.call('XRANGE', stream, m.id, m.id, 'COUNT', 1)[1] then
     redis.call('XCLAIM', stream, group, consumer, 0, m.id, 'IDLE', ARGV[m.first + 1], 'RETRYCOUNT', ARGV[m.first], 'JUSTID')
-    redis.pcall('INCR', KEYS[4])
-    redis.pcall('EXPIRE', KEYS[4], 3600)
+    schedule(m.id, ARGV[m.first], 0)
   end
   return nil, nil
 end

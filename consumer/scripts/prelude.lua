@@ -48,3 +48,12 @@ local function append(key, maxlen, fields)
   end
   return added.err
 end
+
+-- The schedule's name of a pending entry: its id and delivery count.
+local function scheduled(id, count) return id .. ' ' .. count end
+
+-- Redis's own clock in ms, so that workers whose clocks differ agree on when something is due.
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end

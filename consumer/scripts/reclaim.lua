@@ -1,22 +1,60 @@
--- Takes over what others (or, with an owner, this consumer's own lost reads) left pending, one page of the list a call.
+-- Hands out pending entries to this consumer, one page a call:
+--   idle: what nobody has touched for a while, since its worker has died
+--   due:  what the schedule says is due: failed tries after their delay, and what was given back
+--   own:  what this consumer's own lost reads have moved to its pending list
 --
--- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] audit hash, KEYS[4] the audit hash before it
+-- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] audit hash, KEYS[4] the audit hash before it, KEYS[5] schedule
 -- ARGV[1] group, [2] consumer, [3] min idle (ms), [4] first id of the page, [5] entries a page, [6] how many may be claimed,
 --   [7] attempts that an entry has, [8] now (Unix seconds), [9] dead letters' MAXLEN, [10] audit TTL (s),
---   [11] trace prefix ('' = no trace), [12] trace TTL (s), [13] owner whose entries are meant ('' = any),
+--   [11] trace prefix ('' = no trace), [12] trace TTL (s), [13] "idle", "due" or "own",
 --   then ids that are in flight here and must be left alone
--- Reply: { last id looked at ('' = the page was the last one), claimed, dead, trimmed, refusal }, where
+-- Reply: { last id looked at ('' = the page was the last one), claimed, dead, trimmed, refusal, wait }, where
 --   claimed is a list of { id, new delivery count, previous owner, idle ms, fields },
 --   dead and trimmed are lists of { id, delivery count, previous owner, idle ms }, and
---   refusal tells why nothing can be written to the dead letters ('' = it can)
-local now, room, attempts, owner = ARGV[8], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[13]
+--   refusal tells why nothing can be written to the dead letters ('' = it can), and
+--   wait is the time until the next entry of the schedule is due (ms; -1 = none is scheduled)
+local now, room, attempts, mode = ARGV[8], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[13]
+local clock_now = clock()
 
 local held = {}
 for i = 14, #ARGV do held[ARGV[i]] = true end
 
-local ask = { 'XPENDING', stream, group, 'IDLE', ARGV[3], ARGV[4], '+', ARGV[5] }
-if owner ~= '' then ask[#ask + 1] = owner end
-local page = redis.call(unpack(ask))
+-- The schedule only ever hastens or delays what is pending anyway: a key of another type is no schedule.
+local function due_at(id, count)
+  local at = redis.pcall('ZSCORE', KEYS[5], scheduled(id, count))
+  return type(at) == 'string' and tonumber(at) or nil
+end
+
+local function unschedule(id, count) redis.pcall('ZREM', KEYS[5], scheduled(id, count)) end
+
+local function pending_page()
+  local ask = { 'XPENDING', stream, group, 'IDLE', ARGV[3], ARGV[4], '+', ARGV[5] }
+  if mode == 'own' then ask[#ask + 1] = consumer end
+  return redis.call(unpack(ask))
+end
+
+local function due_page()
+  local due, page = redis.pcall('ZRANGEBYSCORE', KEYS[5], '-inf', clock_now, 'LIMIT', 0, ARGV[5]), {}
+  if due.err then return page end
+  for _, name in ipairs(due) do
+    local id, count = string.match(name, '^(%d+%-%d+) (%d+)$')
+    local entry = id and redis.call('XPENDING', stream, group, id, id, 1)[1]
+    if entry and entry[4] == tonumber(count) then
+      page[#page + 1] = entry
+    else
+      redis.call('ZREM', KEYS[5], name) -- somebody has taken or acknowledged it since
+    end
+  end
+  return page
+end
+
+local function next_due()
+  local first = redis.pcall('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
+  if first.err or not first[2] then return -1 end
+  return math.max(math.floor(tonumber(first[2]) - clock_now), 0)
+end
+
+local page = mode == 'due' and due_page() or pending_page()
 
 -- The audit serves observers: a key of another type is left as it is.
 local function audit(id, from, idle, count, what)
@@ -57,25 +95,31 @@ for _, p in ipairs(page) do
   local entry = not held[id] and redis.call('XRANGE', stream, id, id)[1]
   if held[id] then
     -- Ours and alive: only its heartbeat is late.
+    if mode == 'due' then unschedule(id, count) end
+  elseif mode == 'idle' and (due_at(id, count) or 0) > clock_now then
+    -- A failed try, whose next one is not due yet.
   elseif not entry then
     redis.call('XACK', stream, group, id)
+    unschedule(id, count)
     audit(id, from, idle, count, 'trimmed')
     trimmed[#trimmed + 1] = { id, count, from, idle }
-  elseif count >= attempts and owner == '' then
+  elseif count >= attempts and mode ~= 'own' then
     if refusal == '' then refusal = bury(id, from, idle, count, entry[2]) or '' end
     if refusal == '' then
+      unschedule(id, count)
       audit(id, from, idle, count, 'dead_lettered')
       dead[#dead + 1] = { id, count, from, idle }
     end
   elseif room > 0 then
     -- What a lost read moved was never tried, so it keeps its count.
-    if owner == '' then count = count + 1 end
+    unschedule(id, count)
+    if mode ~= 'own' then count = count + 1 end
     redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', count, 'JUSTID')
-    audit(id, from, idle, count, 'claimed')
+    if from ~= consumer then audit(id, from, idle, count, 'claimed') end
     claimed[#claimed + 1] = { id, count, from, idle, entry[2] }
     room = room - 1
   end
   cursor = id
 end
-if #page < tonumber(ARGV[5]) then cursor = '' end
-return { cursor, claimed, dead, trimmed, refusal }
+if mode == 'due' or #page < tonumber(ARGV[5]) then cursor = '' end
+return { cursor, claimed, dead, trimmed, refusal, next_due() }

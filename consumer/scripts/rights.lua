@@ -1,14 +1,14 @@
 -- Asks whether the Redis user has every right that the other scripts rely on, so that a lack shows before the
 -- first message is read, and not between two writes. Redis before 7.0 can't be asked.
 --
--- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] counter of what was given back, KEYS[5] audit hash,
+-- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] schedule, KEYS[5] audit hash,
 --   KEYS[6] the audit hash before it, KEYS[7..] keys that ARGV names by position
 -- ARGV[1] group, [2] consumer, [3] a channel lock's position (0 = none), [4] a trace hash's position (0 = none)
 -- Reply: the commands that the user may not run
 local lock, trace_hash, missing = KEYS[tonumber(ARGV[3])], KEYS[tonumber(ARGV[4])], {}
 
 local function need(...)
-  if redis.acl_check_cmd and not redis.acl_check_cmd(...) then missing[#missing + 1] = table.concat({ ... }, ' ', 1, 2) end
+  if redis.acl_check_cmd and not redis.acl_check_cmd(...) then missing[#missing + 1] = table.concat({ ... }, ' ', 1, math.min(2, select('#', ...))) end
 end
 
 need('XPENDING', stream, group, '-', '+', 1)
@@ -24,9 +24,14 @@ need('XADD', KEYS[2], '*', 'data', '')
 need('HMGET', KEYS[3], 'batch')
 need('HSET', KEYS[3], 'batch', '')
 need('PEXPIRE', KEYS[3], 1)
-need('GET', KEYS[4])
-need('INCR', KEYS[4])
-need('EXPIRE', KEYS[4], 1)
+need('ZADD', KEYS[4], 0, '')
+need('ZREM', KEYS[4], '')
+need('ZSCORE', KEYS[4], '')
+need('ZRANGE', KEYS[4], 0, 0)
+need('ZRANGEBYSCORE', KEYS[4], 0, 0)
+need('PTTL', KEYS[4])
+need('PEXPIRE', KEYS[4], 1)
+need('TIME')
 need('HLEN', KEYS[5])
 need('RENAME', KEYS[5], KEYS[6])
 need('EXPIRE', KEYS[5], 1)
