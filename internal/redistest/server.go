@@ -26,9 +26,13 @@ type Server struct {
 	port   int
 	args   []string
 
-	process *exec.Cmd     // nil when it does not run
-	exited  chan struct{} // closed when the process is gone
+	leash  io.Closer     // the server dies when it is closed; nil when it does not run
+	exited chan struct{} // closed when the server is gone
 }
+
+// onLeash runs redis-server until the shell's standard input ends: a test binary that panics takes its servers
+// with it.
+const onLeash = `redis-server "$@" 2>&1 & exec >&- 2>&-; read -r _; kill -9 $!; wait`
 
 // Start starts the redis-server of the PATH on a free loopback port, with further arguments as on its command
 // line, and stops it when the test ends. The test fails where there is none.
@@ -60,7 +64,11 @@ func freePort(t testing.TB) int {
 func (s *Server) launch() error {
 	port := strconv.Itoa(s.port)
 	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", s.folder, "--save", "", "--appendonly", "no"}, s.args...)
-	process := exec.Command("redis-server", args...)
+	process := exec.Command("sh", append([]string{"-c", onLeash, "redis-server"}, args...)...)
+	leash, err := process.StdinPipe()
+	if err != nil {
+		return err
+	}
 	out, err := process.StdoutPipe()
 	if err != nil {
 		return err
@@ -73,16 +81,17 @@ func (s *Server) launch() error {
 	go func() {
 		defer close(exited)
 		follow(out, &log, ready)
+		_ = leash.Close()
 		_ = process.Wait()
 	}()
-	s.process, s.exited = process, exited
+	s.leash, s.exited = leash, exited
 	timeout := time.NewTimer(startTimeout)
 	defer timeout.Stop()
 	select {
 	case <-ready:
 		return nil
 	case <-exited:
-		s.process = nil
+		s.leash = nil
 		return fmt.Errorf("it exited; its log:\n%s", log.String())
 	case <-timeout.C:
 		s.Kill()
@@ -117,12 +126,12 @@ func (s *Server) Client(t testing.TB) *redis.Client {
 
 // Kill ends the server at once, if it runs.
 func (s *Server) Kill() {
-	if s.process == nil {
+	if s.leash == nil {
 		return
 	}
-	_ = s.process.Process.Kill()
+	_ = s.leash.Close()
 	<-s.exited
-	s.process = nil
+	s.leash = nil
 }
 
 // Restart kills the server and starts it again, empty, at the same address and in the same folder.
