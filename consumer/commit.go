@@ -16,7 +16,8 @@ const answerNone = ""
 // ledgerTTL is how long a consumer's last commit is remembered, for a reply that was lost.
 const ledgerTTL = 10 * time.Minute
 
-// maxForeignFields is how many of an entry's unknown fields a dead letter keeps: Lua can't pass on many more.
+// maxForeignFields is how many of an entry's unknown fields a dead letter keeps: Lua can't pass on many more. The
+// letter says how many it lacks.
 const maxForeignFields = 1000
 
 // emit is one entry to be written with a commit.
@@ -163,8 +164,10 @@ func foreignFields(fields map[string]string) []any {
 		}
 	}
 	slices.Sort(names)
-	names = names[:min(len(names), maxForeignFields)]
 	var args []any
+	if left := len(names) - maxForeignFields; left > 0 {
+		names, args = names[:maxForeignFields], append(args, "original_fields_left_out", left)
+	}
 	for _, name := range names {
 		args = append(args, "original_field:"+name, fields[name])
 	}

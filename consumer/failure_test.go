@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/units"
 	"github.com/google/go-cmp/cmp"
@@ -225,5 +226,25 @@ func TestDeadLettersThatCannotBeWrittenLeaveTheMessagePending(t *testing.T) {
 
 	require.NoError(t, r.redis.Del(r.ctx, r.dead.Stream).Err())
 	require.Equal(t, bad, r.awaitDeadLetters(1)[0]["original_msg_id"])
+	r.awaitNothingPending()
+}
+
+func TestADeadLetterSaysHowManyFieldsItLacks(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	var fields []any
+	for i := range maxForeignFields + 7 {
+		fields = append(fields, fmt.Sprintf("field%d", i), "x")
+	}
+	// One is dead-lettered by its commit, since it has no data, and one by a sweep, its attempts used up.
+	swept := r.sendFields(fields...)
+	r.readAs("crashed", 1)
+	r.claimAs("crashed", swept, time.Hour, 3)
+	r.start(echo)
+	r.sendFields(fields...)
+	for _, dead := range r.awaitDeadLetters(2) {
+		require.Equal(t, "7", dead["original_fields_left_out"])
+		require.Equal(t, 7+1+maxForeignFields, len(dead), "the contract's seven fields, the note, and the foreign ones")
+	}
 	r.awaitNothingPending()
 }

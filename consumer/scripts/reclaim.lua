@@ -67,7 +67,7 @@ end
 -- Moves an entry to the dead letters. It returns nil, or the reason why they don't take it.
 local function bury(id, from, idle, count, flat)
   local why = 'used up its ' .. attempts .. ' attempts: worker "' .. from .. '" had not finished the last one when it was found idle for ' .. idle .. ' ms'
-  local entry, foreign = { data = '', trace_id = '' }, {}
+  local entry, foreign, left_out = { data = '', trace_id = '' }, {}, 0
   for i = 1, #flat, 2 do
     local name = flat[i]
     if name == 'data' or name == 'trace_id' then
@@ -75,7 +75,13 @@ local function bury(id, from, idle, count, flat)
     elseif name ~= 'ts' and #foreign < 2000 then
       foreign[#foreign + 1] = 'original_field:' .. name
       foreign[#foreign + 1] = flat[i + 1]
+    elseif name ~= 'ts' then
+      left_out = left_out + 1
     end
+  end
+  if left_out > 0 then
+    foreign[#foreign + 1] = 'original_fields_left_out'
+    foreign[#foreign + 1] = left_out
   end
   local refused = append(KEYS[2], ARGV[9], {
     'original_stream', stream, 'original_msg_id', id, 'error', why, 'attempt', count,
