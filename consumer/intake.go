@@ -28,13 +28,13 @@ type intakeState struct {
 	lastRead  string // the greatest id that a read has given us
 	readLost  bool   // a read's reply was lost; what it moved to our pending list is to be looked for
 	nextSweep time.Time
+	sweepFrom string    // where the last sweep had no room to go on; empty when it went to the end
 	nextDue   time.Time // when to look at the schedule
 }
 
 // intake fetches until stopping is done. One goroutine both reads and sweeps, so that the two never compete
 // for the room that there is.
 func (w *Worker) intake(stopping, working, redisCtx context.Context) {
-	w.lastRead = "0-0"
 	wait, last, failed := newBackOff(), "", time.Time{}
 	for stopping.Err() == nil {
 		err := w.intakeOnce(stopping, working, redisCtx)
@@ -67,14 +67,17 @@ func (w *Worker) intakeOnce(stopping, working, redisCtx context.Context) error {
 		if err := w.Prepare(redisCtx); err != nil {
 			return err
 		}
-		w.grouped = true
+		last, err := w.lastDelivered(redisCtx)
+		if err != nil {
+			return w.readFailed(err)
+		}
+		w.grouped, w.lastRead = true, last
 		w.setReady(nil)
 	}
 	if w.readLost {
 		if err := w.adopt(redisCtx, working, stopping.Done()); err != nil {
 			return w.readFailed(err)
 		}
-		w.readLost = false
 	}
 	if err := w.handOutIfDue(redisCtx, working, stopping.Done()); err != nil {
 		return w.readFailed(err)
@@ -107,19 +110,35 @@ func (w *Worker) read(redisCtx, working context.Context, stop <-chan struct{}, c
 		return w.readFailed(err)
 	}
 	for _, s := range streams {
+		batch := make([]*delivery, 0, len(s.Messages))
 		for _, m := range s.Messages {
 			w.lastRead = m.ID
-			w.dispatch(redisCtx, working, stop, m.ID, 1, textFields(m.Values))
+			batch = append(batch, w.accept(working, stop, m.ID, 1, textFields(m.Values)))
 		}
+		w.dispatch(redisCtx, stop, batch)
 	}
 	return nil
+}
+
+// lastDelivered is the greatest id that the group has delivered to anybody: what a lost read of ours brings is newer.
+func (w *Worker) lastDelivered(ctx context.Context) (string, error) {
+	groups, err := w.redis.XInfoGroups(ctx, w.cfg.Stream).Result()
+	if err != nil {
+		return "", err
+	}
+	for _, g := range groups {
+		if g.Name == w.cfg.Group {
+			return g.LastDeliveredID, nil
+		}
+	}
+	return "0-0", nil
 }
 
 // readFailed notes what a failed read or sweep has to be followed by.
 func (w *Worker) readFailed(err error) error {
 	switch {
 	case isNoGroup(err):
-		w.grouped, w.lastRead = false, "0-0"
+		w.grouped = false
 		return fmt.Errorf("consumer group %q of stream %q is gone; it is created again: %w", w.cfg.Group, w.cfg.Stream, err)
 	case isWrongType(err):
 		w.grouped = false
@@ -145,8 +164,8 @@ func textFields(values map[string]any) map[string]string {
 	return fields
 }
 
-// dispatch begins the handling of an entry in a goroutine of its own.
-func (w *Worker) dispatch(redisCtx, working context.Context, stop <-chan struct{}, id string, count int64, fields map[string]string) *delivery {
+// accept takes an entry into the flight, and into its lane.
+func (w *Worker) accept(working context.Context, stop <-chan struct{}, id string, count int64, fields map[string]string) *delivery {
 	d := &delivery{fields: fields}
 	d.entry, d.broken = envelope.Decode(w.cfg.Stream, id, count, fields, w.cfg.MaxPayload)
 	d.entry.Message.Stream, d.entry.Message.ID, d.entry.Message.Attempt = w.cfg.Stream, id, count
@@ -159,8 +178,31 @@ func (w *Worker) dispatch(redisCtx, working context.Context, stop <-chan struct{
 	w.lanes.join(d)
 	w.metrics.of(w, d).received.Inc()
 	w.metrics.of(w, d).inFlight.Inc()
-	w.handling.Go(func() { w.process(redisCtx, stop, d) })
 	return d
+}
+
+// dispatch begins the handling of what was accepted, each in a goroutine of its own. What has to wait for others of
+// its channel is parked before: it has not been begun, and must not be charged should this process die.
+func (w *Worker) dispatch(redisCtx context.Context, stop <-chan struct{}, batch []*delivery) {
+	w.park(redisCtx, batch)
+	for _, d := range batch {
+		w.handling.Go(func() { w.process(redisCtx, stop, d) })
+	}
+}
+
+func (w *Worker) park(ctx context.Context, batch []*delivery) {
+	args := []any{w.cfg.Group, w.cfg.Consumer}
+	for _, d := range batch {
+		if d.turn != nil && !isDone(d.turn) {
+			args = append(args, d.entry.Message.ID, d.entry.Message.Attempt)
+		}
+	}
+	if len(args) == 2 {
+		return
+	}
+	if err := w.scripts.park.Run(ctx, w.redis, []string{w.cfg.Stream}, args...).Err(); err != nil {
+		w.log.Debug("messages that wait for others could not be parked; they are charged a try if this process dies", "error", err)
+	}
 }
 
 // handOutIfDue takes what the schedule says is due, and sweeps when the interval is over.
@@ -175,7 +217,7 @@ func (w *Worker) handOutIfDue(redisCtx, working context.Context, stop <-chan str
 		}
 	}
 	if now.Before(w.nextSweep) {
-		return nil
+		return w.resumeSweep(redisCtx, working, stop)
 	}
 	// Workers that were started together should not sweep together.
 	interval := w.cfg.Autoclaim.Interval

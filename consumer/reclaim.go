@@ -18,16 +18,35 @@ const deadAfter = 10
 // to the dead letters without being run, since they may be what killed the worker; entries that were trimmed
 // away while pending are acknowledged; the others are claimed as far as there is room.
 func (w *Worker) sweep(redisCtx, working context.Context, stop <-chan struct{}) error {
-	if _, err := w.reclaim(redisCtx, working, stop, modeIdle, w.cfg.Autoclaim.MinIdle, "-"); err != nil {
+	pass, err := w.reclaim(redisCtx, working, stop, modeIdle, "-")
+	if err != nil {
 		return err
 	}
+	w.sweepFrom = pass.blocked
 	return w.forget(redisCtx, namePrefix, deadAfter*w.cfg.Autoclaim.MinIdle)
+}
+
+// resumeSweep goes on where the last sweep had no room, as soon as there is some: what was abandoned has waited for
+// longer than what is new, and need not wait for the next sweep.
+func (w *Worker) resumeSweep(redisCtx, working context.Context, stop <-chan struct{}) error {
+	if w.sweepFrom == "" || w.flight.room() <= 0 {
+		return nil
+	}
+	pass, err := w.reclaim(redisCtx, working, stop, modeIdle, w.sweepFrom)
+	if err != nil {
+		return err
+	}
+	w.sweepFrom = pass.blocked
+	return nil
 }
 
 // adopt finds the entries that a lost read has moved to our pending list. They are newer than all that other
 // reads gave us, and need not idle first: nobody else knows of them.
 func (w *Worker) adopt(redisCtx, working context.Context, stop <-chan struct{}) error {
-	_, err := w.reclaim(redisCtx, working, stop, modeOwn, 0, idAfter(w.lastRead))
+	pass, err := w.reclaim(redisCtx, working, stop, modeOwn, idAfter(w.lastRead))
+	if err == nil {
+		w.readLost = pass.blocked != ""
+	}
 	return err
 }
 
@@ -38,24 +57,31 @@ const (
 	modeOwn  = "own"  // what a lost read of ours has moved to our pending list
 )
 
-// reclaim hands out pending entries, from the id on, page by page. It returns how long it is until the next entry
-// of the schedule is due, schedulePoll or more where there is none.
-func (w *Worker) reclaim(redisCtx, working context.Context, stop <-chan struct{}, mode string, minIdle time.Duration, from string) (time.Duration, error) {
-	wait := schedulePoll
-	for from != "" && !isDone(stop) {
-		reply, err := w.scripts.reclaim.Run(redisCtx, w.redis, w.reclaimKeys(), w.reclaimArgs(mode, minIdle, from)...).Slice()
+// pass is what one way through the pending list has found.
+type pass struct {
+	next    time.Duration // until the next entry of the schedule is due; schedulePoll where there is none
+	blocked string        // the first id for which there was no room; empty if there was room for all
+}
+
+// reclaim hands out pending entries, from the id on, page by page to the end of the list. Once there is no more room,
+// a pass that does not begin at the list's beginning ends with its page: another one follows.
+func (w *Worker) reclaim(redisCtx, working context.Context, stop <-chan struct{}, mode, from string) (pass, error) {
+	found, whole := pass{next: schedulePoll}, from == "-"
+	for from != "" && !isDone(stop) && (whole || found.blocked == "") {
+		reply, err := w.scripts.reclaim.Run(redisCtx, w.redis, w.reclaimKeys(), w.reclaimArgs(mode, from)...).Slice()
 		if err != nil {
-			return 0, err
+			return pass{}, err
 		}
 		w.tookOver(redisCtx, working, stop, reply, mode)
 		if next := number(reply[5]); next >= 0 {
-			wait = time.Duration(next) * time.Millisecond
+			found.next = time.Duration(next) * time.Millisecond
 		}
+		found.blocked = orElse(found.blocked, text(reply[6]))
 		if from = text(reply[0]); from != "" {
 			from = idAfter(from)
 		}
 	}
-	return wait, nil
+	return found, nil
 }
 
 func (w *Worker) reclaimKeys() []string {
@@ -78,7 +104,11 @@ func idAfter(id string) string {
 	return strconv.FormatUint(m+1, 10) + "-0"
 }
 
-func (w *Worker) reclaimArgs(mode string, minIdle time.Duration, from string) []any {
+func (w *Worker) reclaimArgs(mode, from string) []any {
+	minIdle := time.Duration(0)
+	if mode == modeIdle {
+		minIdle = w.cfg.Autoclaim.MinIdle
+	}
 	tracePrefix := ""
 	if w.cfg.Trace.Enabled {
 		tracePrefix = w.cfg.Trace.Prefix
@@ -96,10 +126,12 @@ func (w *Worker) reclaimArgs(mode string, minIdle time.Duration, from string) []
 
 // tookOver reads reclaim.lua's reply, reports it, and dispatches what was claimed.
 func (w *Worker) tookOver(redisCtx, working context.Context, stop <-chan struct{}, reply []any, mode string) {
+	var batch []*delivery
 	for _, v := range list(reply[1]) {
 		e := list(v)
 		id, count, from := text(e[0]), number(e[1]), text(e[2])
-		d := w.dispatch(redisCtx, working, stop, id, count, pairs(list(e[4])))
+		d := w.accept(working, stop, id, count, pairs(list(e[4])))
+		batch = append(batch, d)
 		switch {
 		case mode == modeOwn:
 			w.log.Info("message of a lost read found", "message_id", id)
@@ -111,6 +143,7 @@ func (w *Worker) tookOver(redisCtx, working context.Context, stop <-chan struct{
 			w.metrics.of(w, d).reclaimed.Inc()
 		}
 	}
+	w.dispatch(redisCtx, stop, batch)
 	for _, v := range list(reply[2]) {
 		e := list(v)
 		w.log.Error("message dead-lettered without another try: its attempts are used up",

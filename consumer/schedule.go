@@ -15,11 +15,11 @@ func (w *Worker) scheduleKey() string {
 
 // handOut takes what is due, as far as there is room, and notes when to look again.
 func (w *Worker) handOut(redisCtx, working context.Context, stop <-chan struct{}) error {
-	next, err := w.reclaim(redisCtx, working, stop, modeDue, 0, "-")
+	pass, err := w.reclaim(redisCtx, working, stop, modeDue, "-")
 	if err != nil {
 		return err
 	}
-	w.nextDue = time.Now().Add(min(next, schedulePoll))
+	w.nextDue = time.Now().Add(min(pass.next, schedulePoll))
 	return nil
 }
 

@@ -21,6 +21,9 @@ var commitLua string
 //go:embed scripts/heartbeat.lua
 var heartbeatLua string
 
+//go:embed scripts/park.lua
+var parkLua string
+
 //go:embed scripts/reclaim.lua
 var reclaimLua string
 
@@ -32,12 +35,15 @@ var rightsLua string
 
 // scripts are the Lua scripts of the folder scripts, each behind prelude.lua.
 type scripts struct {
-	claim, commit, heartbeat, reclaim, forget, rights *redis.Script
+	claim, commit, heartbeat, park, reclaim, forget, rights *redis.Script
 }
 
 func newScripts() scripts {
 	script := func(text string) *redis.Script { return redis.NewScript(prelude + text) }
-	return scripts{script(claimLua), script(commitLua), script(heartbeatLua), script(reclaimLua), script(forgetLua), script(rightsLua)}
+	return scripts{
+		claim: script(claimLua), commit: script(commitLua), heartbeat: script(heartbeatLua), park: script(parkLua),
+		reclaim: script(reclaimLua), forget: script(forgetLua), rights: script(rightsLua),
+	}
 }
 
 // runSure runs a script until it has an answer, ctx is done, or the error is a final one. Every script that is run

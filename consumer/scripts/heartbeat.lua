@@ -8,15 +8,11 @@
 local reply = {}
 for i = 4, #ARGV, 4 do
   local id, count, key, token = ARGV[i], tonumber(ARGV[i + 1]), KEYS[tonumber(ARGV[i + 2])], ARGV[i + 3]
-  local verdict = lost(id, count)
+  local verdict, shown = lost(id, count)
   if not verdict and key then
     if redis.pcall('GET', key) == token then redis.call('PEXPIRE', key, ARGV[3]) else verdict = 'fenced' end
   end
-  -- XCLAIM takes an entry that was trimmed away out of the pending list, and with it the right to commit it.
-  -- RETRYCOUNT keeps the delivery count, also where JUSTID alone does not.
-  if not verdict and redis.call('XRANGE', stream, id, id, 'COUNT', 1)[1] then
-    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', count, 'JUSTID')
-  end
+  if not verdict then touch(id, shown) end
   reply[#reply + 1] = verdict or 'ok'
 end
 return reply

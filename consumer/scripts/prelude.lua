@@ -5,12 +5,23 @@
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
 
 -- The fence: nil while the pending list shows this consumer and this delivery count, else the reason why not.
--- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed).
+-- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed). A message that waits to
+-- be begun is shown with one delivery less, which only its own worker writes. The second result is the count shown.
 local function lost(id, count)
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
   if pending.err or not pending[1] then return 'gone' end
-  if pending[1][2] ~= consumer or pending[1][4] ~= count then return 'fenced' end
-  return nil
+  local shown = pending[1][4]
+  if pending[1][2] ~= consumer or (shown ~= count and shown ~= count - 1) then return 'fenced' end
+  return nil, shown
+end
+
+-- Sets the delivery count of an entry that is ours, which also touches it. XCLAIM takes an entry that was trimmed
+-- away out of the pending list, and with it the right to commit it, so such a one is left as it is. RETRYCOUNT
+-- keeps the count, also where JUSTID alone does not.
+local function touch(id, count)
+  if redis.call('XRANGE', stream, id, id, 'COUNT', 1)[1] then
+    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', count, 'JUSTID')
+  end
 end
 
 -- Writes a transition of the trace hash and sees to it that the hash expires. The trace serves observers: a

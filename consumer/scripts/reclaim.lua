@@ -8,11 +8,12 @@
 --   [7] attempts that an entry has, [8] now (Unix seconds), [9] dead letters' MAXLEN, [10] audit TTL (s),
 --   [11] trace prefix ('' = no trace), [12] trace TTL (s), [13] "idle", "due" or "own",
 --   then ids that are in flight here and must be left alone
--- Reply: { last id looked at ('' = the page was the last one), claimed, dead, trimmed, refusal, wait }, where
+-- Reply: { last id looked at ('' = the page was the last one), claimed, dead, trimmed, refusal, wait, blocked }, where
 --   claimed is a list of { id, new delivery count, previous owner, idle ms, fields },
 --   dead and trimmed are lists of { id, delivery count, previous owner, idle ms }, and
---   refusal tells why nothing can be written to the dead letters ('' = it can), and
---   wait is the time until the next entry of the schedule is due (ms; -1 = none is scheduled)
+--   refusal tells why nothing can be written to the dead letters ('' = it can),
+--   wait is the time until the next entry of the schedule is due (ms; -1 = none is scheduled), and
+--   blocked is the first id that could have been claimed, had there been room ('' = none)
 local now, room, attempts, mode = ARGV[8], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[13]
 local clock_now = clock()
 
@@ -95,15 +96,15 @@ local function bury(id, from, idle, count, flat)
   return nil
 end
 
-local cursor, claimed, dead, trimmed, refusal = '', {}, {}, {}, unappendable(KEYS[2]) or ''
+local cursor, claimed, dead, trimmed, blocked, refusal = '', {}, {}, {}, '', unappendable(KEYS[2]) or ''
 for _, p in ipairs(page) do
   local id, from, idle, count = p[1], p[2], p[3], p[4]
   local entry = not held[id] and redis.call('XRANGE', stream, id, id)[1]
   if held[id] then
     -- Ours and alive: only its heartbeat is late.
     if mode == 'due' then unschedule(id, count) end
-  elseif mode == 'idle' and (due_at(id, count) or 0) > clock_now then
-    -- A failed try, whose next one is not due yet.
+  elseif mode == 'idle' and (due_at(id, count) or 0) > clock_now or mode == 'own' and due_at(id, count) then
+    -- A failed try: the schedule says when the next one is due.
   elseif not entry then
     redis.call('XACK', stream, group, id)
     unschedule(id, count)
@@ -124,8 +125,10 @@ for _, p in ipairs(page) do
     if from ~= consumer then audit(id, from, idle, count, 'claimed') end
     claimed[#claimed + 1] = { id, count, from, idle, entry[2] }
     room = room - 1
+  elseif blocked == '' then
+    blocked = id
   end
   cursor = id
 end
 if mode == 'due' or #page < tonumber(ARGV[5]) then cursor = '' end
-return { cursor, claimed, dead, trimmed, refusal, next_due() }
+return { cursor, claimed, dead, trimmed, refusal, next_due(), blocked }
