@@ -31,7 +31,10 @@ type failure struct {
 	kinds []error
 }
 
-func (f *failure) Error() string   { return f.text }
+// Error is the line for people.
+func (f *failure) Error() string { return f.text }
+
+// Unwrap returns the sentinels.
 func (f *failure) Unwrap() []error { return f.kinds }
 
 // cancellation returns the error of a context that is done, with its cause where that says more.

@@ -62,7 +62,11 @@ func (c *call) guestLog(mem api.Memory, level abi.LogLevel, ptr, size uint32) {
 		return
 	}
 	if s, ok := text(mem, ptr, size); ok {
-		c.log(l, s, slog.String("source", "log"))
+		attrs := []slog.Attr{slog.String("source", "log")}
+		if size > abi.MaxTextBytes {
+			attrs = append(attrs, slog.Uint64("cut_from_bytes", uint64(size)))
+		}
+		c.log(l, s, attrs...)
 		return
 	}
 	c.log(slog.LevelWarn, "the guest called log with a text outside of its memory")

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -240,6 +241,11 @@ func TestLogAndFail(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, v.Reason)
 		require.Equal(t, want, b.logs.all()[0].text)
+		cut := ""
+		if len(payload) > abi.MaxTextBytes {
+			cut = strconv.Itoa(len(payload))
+		}
+		require.Equal(t, cut, b.logs.all()[0].attrs["cut_from_bytes"])
 		require.NotNil(t, b.logs.find("called log with a text outside"))
 		require.NotNil(t, b.logs.find("called fail with a text outside"))
 	}

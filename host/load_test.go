@@ -121,7 +121,7 @@ func TestLoadRefusesWhatIsGranted(t *testing.T) {
 	_, err = b.load("count", func(c *PluginConfig) { c.Config = map[string]any{"a": 1} })
 	requireLine(t, err, `plugin "p": plugins.p.config is set, but the module takes no configuration (it lacks the export sgs_configure); remove the table`)
 	_, err = b.load("no_such_file")
-	requireLine(t, err, `plugin "p": open testdata/no_such_file.wasm: no such file or directory`)
+	requireLine(t, err, `plugin "p": stat testdata/no_such_file.wasm: no such file or directory`)
 }
 
 func TestManifest(t *testing.T) {

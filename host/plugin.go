@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -57,7 +56,7 @@ func (h *Host) load(ctx context.Context, name, path string, cfg PluginConfig, in
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("plugins.%s.%w", name, err)
 	}
-	binary, err := os.ReadFile(path)
+	binary, err := readModule(path)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +22,8 @@ type configFlags struct {
 	file     string
 	settings []string
 	short    map[string]*string // by key: flags that stand for a --set
+
+	read config.Source // what load read
 }
 
 func addConfigFlags(c *cobra.Command) *configFlags {
@@ -64,5 +68,25 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, usageError{err}
 	}
+	f.read = source
 	return cfg, nil
+}
+
+// report logs which file was read. One that nobody named may be there unknown to the operator, and so be why a
+// variable of the fleet's counts for nothing.
+func (f *configFlags) report(log *slog.Logger) {
+	file := "none"
+	if f.read.File != "" {
+		file = f.read.File
+		if full, err := filepath.Abs(file); err == nil {
+			file = full
+		}
+	}
+	log.Info("configuration read", "file", file)
+	if f.file != "" {
+		return
+	}
+	for _, o := range config.Overridden(f.read) {
+		log.Warn("a variable counts for nothing, since the file sets its key; remove one of the two", "variable", o.Variable, "key", o.Key, "file", file)
+	}
 }

@@ -1,32 +1,25 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
+	"github.com/sgstreamd/sgstreamd/host"
 	"github.com/sgstreamd/sgstreamd/internal/app"
 	"github.com/sgstreamd/sgstreamd/internal/config"
 )
 
-const (
-	// devPlatform is the platform, and the adapter, of the lines that are typed.
-	devPlatform = "console"
-	// settledPoll is how often dev looks whether everything was answered.
-	settledPoll = 20 * time.Millisecond
-)
+// devPlatform is the platform, and the adapter, of the lines that are typed.
+const devPlatform = "console"
 
 func newDev() *cobra.Command {
 	var pluginsDir, processor string
@@ -37,7 +30,8 @@ func newDev() *cobra.Command {
 		Long: `Run the whole loop in one process with no configuration: an embedded Redis, a processor (echo), and the
 console adapter. Each line typed is an inbound message on platform "console"; replies are printed.
 
-At the end of the input it waits until all has been answered and exits 0, or 1 if a message could not be.`,
+At the end of the input it waits until all has been answered and exits 0, or 1 if a message could not be.
+A line that is longer than a message may be (8 MiB) ends the input, with an error and exit 1.`,
 		Example: "  sgstreamd dev\n  printf 'hello\\nworld\\n' | sgstreamd dev",
 		Args:    cobra.NoArgs,
 	}
@@ -73,6 +67,11 @@ func devConfig(pluginsDir, processor string) (config.Config, error) {
 	for _, a := range []*consumer.AutoclaimConfig{&cfg.Inbound.Autoclaim, &cfg.Outbound.Autoclaim} {
 		a.Interval, a.MinIdle = 500*time.Millisecond, 2*time.Second
 	}
+	cfg.Inbound.Lock.TTL = time.Second // a lock must be gone when a crashed worker's messages are taken over
+	// One reply at a time, so that one which takes several log lines is printed in one piece.
+	console := host.DefaultPlugin()
+	console.MaxInstances = 1
+	cfg.Plugins.ByName[devPlatform] = console
 	return cfg, nil
 }
 
@@ -125,97 +124,4 @@ func startEmbedded(listen string) (*consumer.EmbeddedRedis, error) {
 		return consumer.StartEmbedded("127.0.0.1:0")
 	}
 	return e, err
-}
-
-// converse sends each line of the input and then waits until all has been answered.
-func converse(ctx context.Context, cmd *cobra.Command, cfg config.Config) error {
-	client, err := consumer.Dial(cfg.Redis, 0)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if isTerminal(cmd.InOrStdin()) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "sgstreamd dev: type a message; Ctrl-D ends")
-	}
-	lines := readLines(ctx, cmd.InOrStdin())
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case line, open := <-lines:
-			if !open {
-				return awaitAnswers(ctx, client, cfg)
-			}
-			if err := sendLine(ctx, client, cfg, line); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func sendLine(ctx context.Context, client consumer.Client, cfg config.Config, line string) error {
-	trace := rand.Text()
-	payload, err := inboundPayload(message{platform: devPlatform, channel: "1", user: "1", content: line, trace: trace, direct: true})
-	if err != nil {
-		return err
-	}
-	_, err = consumer.Send(ctx, client, cfg.Inbound.Stream, cfg.Outbound.MaxLen, payload, trace)
-	return err
-}
-
-// readLines reads in a goroutine of its own, which a terminal may hold beyond ctx's end: the process ends then.
-func readLines(ctx context.Context, in io.Reader) <-chan string {
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		s := bufio.NewScanner(in)
-		s.Buffer(nil, 1<<20)
-		for s.Scan() {
-			if s.Text() == "" {
-				continue
-			}
-			select {
-			case lines <- s.Text():
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return lines
-}
-
-// awaitAnswers waits until both streams are read to their ends and acknowledged. Replies are written in the
-// same step in which their message is acknowledged, so in this order none can be missed.
-func awaitAnswers(ctx context.Context, client consumer.Client, cfg config.Config) error {
-	t := time.NewTicker(settledPoll)
-	defer t.Stop()
-	for _, s := range [][2]string{
-		{cfg.Inbound.Stream, cfg.Inbound.Group},
-		{cfg.Outbound.StreamOf(devPlatform), cfg.Outbound.GroupOf(devPlatform)},
-	} {
-		for {
-			settled, err := consumer.Settled(ctx, client, s[0], s[1])
-			if err != nil && ctx.Err() == nil {
-				return err
-			}
-			if settled {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-t.C:
-			}
-		}
-	}
-	dead, err := client.XLen(ctx, cfg.DeadLetters.Stream).Result()
-	if err == nil && dead > 0 {
-		return fmt.Errorf("%d messages could not be answered; the log above says why", dead)
-	}
-	return err
-}
-
-func isTerminal(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
 }

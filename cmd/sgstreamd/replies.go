@@ -5,7 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"unicode/utf8"
+
+	"github.com/sgstreamd/sgstreamd/abi"
 )
+
+// maxWhole is the length above which a line of the console adapter's goes on in the next, in bytes.
+const maxWhole = abi.MaxTextBytes - utf8.UTFMax
 
 // replies is a log handler that prints what the console adapter logs, which is what it delivers, as plain
 // lines, and passes everything else on.
@@ -25,7 +31,11 @@ func (h replies) Enabled(ctx context.Context, l slog.Level) bool {
 // Handle prints or passes on.
 func (h replies) Handle(ctx context.Context, r slog.Record) error {
 	if h.speaks(r) {
-		_, err := fmt.Fprintln(h.out, r.Message)
+		end := "\n"
+		if len(r.Message) > maxWhole {
+			end = ""
+		}
+		_, err := fmt.Fprint(h.out, r.Message, end)
 		return err
 	}
 	if !h.Handler.Enabled(ctx, r.Level) {

@@ -34,9 +34,11 @@ cancels what is in flight, gives that back too, and exits 3.`,
 		if err != nil {
 			return err
 		}
+		log := newLogger(cmd.ErrOrStderr(), cfg.Log)
+		flags.report(log)
 		ctx, cut, release := untilSignalled(cmd.Context())
 		defer release()
-		return app.Run(ctx, app.Options{Config: cfg, Log: newLogger(cmd.ErrOrStderr(), cfg.Log), Cut: cut})
+		return app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut})
 	}
 	return c
 }

@@ -2,12 +2,17 @@ package app_test
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/require"
@@ -18,10 +23,15 @@ import (
 // run runs the program to its end and returns what it printed.
 func run(t *testing.T, in string, args ...string) (out, errOut string, code int) {
 	t.Helper()
+	return runOf(t, strings.NewReader(in), args...)
+}
+
+func runOf(t *testing.T, in io.Reader, args ...string) (out, errOut string, code int) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), built.binary, args...)
 	var o, e bytes.Buffer
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Dir(built.cache))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &o, &e
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &o, &e
 	if err := cmd.Run(); err != nil {
 		require.IsType(t, &exec.ExitError{}, err)
 	}
@@ -33,6 +43,101 @@ func TestDevAnswersWhatIsPiped(t *testing.T) {
 	out, errOut, code := run(t, "hello\n\nworld\n", "dev", "--plugins", built.plugins)
 	require.Equal(t, 0, code, errOut)
 	require.ElementsMatch(t, []string{"hello", "world"}, strings.Split(strings.TrimSpace(out), "\n"))
+}
+
+func TestDevAnswersLongLines(t *testing.T) {
+	t.Parallel()
+	lines := []string{"short", strings.Repeat("ä", 20_000), strings.Repeat("x", 3<<20), "last"}
+	out, errOut, code := run(t, strings.Join(lines, "\n"), "dev", "--plugins", built.plugins)
+	require.Equal(t, 0, code, errOut)
+	printed := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	slices.Sort(lines)
+	slices.Sort(printed)
+	require.True(t, slices.Equal(lines, printed), "%d lines, %d bytes", len(printed), len(out))
+}
+
+// More than dev sends before it waits for the answers, many times over. The bound is generous for a daemon whose
+// effort grows with the lines, and far too little for one whose effort grows with their square.
+func TestDevAnswersManyLines(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	var lines []string
+	for i := range 3000 {
+		lines = append(lines, "line "+strconv.Itoa(i))
+	}
+	out, errOut, code := run(t, strings.Join(lines, "\n")+"\n", "dev", "--plugins", built.plugins)
+	require.Equal(t, 0, code, errOut)
+	printed := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	slices.Sort(lines)
+	slices.Sort(printed)
+	require.Equal(t, lines, printed)
+	require.Less(t, time.Since(begun), 2*patience)
+}
+
+func TestDevSaysWhatItDidNotRead(t *testing.T) {
+	t.Parallel()
+	tooLong := strings.Repeat("x", 8<<20+1)
+	out, errOut, code := run(t, "hello\n"+tooLong+"\nworld\n", "dev", "--plugins", built.plugins)
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "standard input, line 2: is longer than 8388608 bytes, the most that a message may have; it and what follows were not sent\n")
+	require.Equal(t, "hello\n", out, "what was sent is answered")
+
+	out, errOut, code = run(t, "hello\n"+tooLong[1:]+"\n", "dev", "--plugins", built.plugins)
+	require.Equal(t, 1, code)
+	require.Regexp(t, `standard input, line 2: makes a message of \d{7} bytes, and 8388608 is the most; it and what follows were not sent\n`, errOut)
+	require.Equal(t, "hello\n", out)
+
+	folder, err := os.Open(t.TempDir())
+	require.NoError(t, err)
+	defer folder.Close()
+	out, errOut, code = runOf(t, folder, "dev", "--plugins", built.plugins)
+	require.Equal(t, 1, code)
+	require.Regexp(t, `standard input, line 1: .*is a directory; it and what follows were not sent\n`, errOut)
+	require.Empty(t, out)
+}
+
+// Opening the pipe would wait for a writer for ever.
+func TestWhatIsNoFileAmongThePluginsIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	copyFile(t, filepath.Join(built.plugins, "echo.wasm"), filepath.Join(dir, "echo.wasm"))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe.wasm"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.wasm"), 0o700))
+	r := redistest.Start(t)
+	d := startDaemonOf(t, dir, "redis.url="+r.URL())
+	d.ready()
+	d.line("plugin refused", "pipe.wasm: is not a regular file")
+	d.line("plugin refused", "folder.wasm: is not a regular file")
+	d.stop()
+}
+
+func TestRunSaysWhichFileItRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.toml")
+	require.NoError(t, os.WriteFile(file, []byte("inbound.enabled = false\ninbound.stream = 'of the file'\n"), 0o600))
+	for name, test := range map[string]struct {
+		dir  string
+		args []string
+		want string
+		warn bool
+	}{
+		"one that is there": {dir, nil, file, true},
+		"one that is named": {t.TempDir(), []string{"--config", file}, file, false},
+		"none":              {t.TempDir(), nil, "none", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// It ends at once, for want of the folder of the plugins.
+			cmd := exec.CommandContext(t.Context(), built.binary, append([]string{"run", "--plugins-dir", "nowhere"}, append(test.args, embeddedAnywhere([]string{"run"})...)...)...)
+			cmd.Dir, cmd.Env = test.dir, append(os.Environ(), "SG_INBOUND_STREAM=of the fleet")
+			out, err := cmd.CombinedOutput()
+			require.Error(t, err)
+			require.Contains(t, string(out), `level=INFO msg="configuration read" file=`+test.want+"\n")
+			warning := `level=WARN msg="a variable counts for nothing, since the file sets its key; remove one of the two" variable=SG_INBOUND_STREAM key=inbound.stream`
+			require.Equal(t, test.warn, strings.Contains(string(out), warning), "%s", out)
+		})
+	}
 }
 
 // The README promises it of a fresh clone.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/knadh/koanf/parsers/toml/v2"
 	gotoml "github.com/pelletier/go-toml/v2"
@@ -25,15 +26,20 @@ type source struct {
 	write func(path []string) string
 }
 
-// fleet reads the variables that the services around the daemon are configured with. Those that concern
-// other services are none of the daemon's business.
-func (l *loader) fleet(environ []string) {
-	keys := map[string]string{
+// fleetVariables are the variables that the services around the daemon are configured with, and the keys that
+// they set. Those that concern other services are none of the daemon's business.
+func fleetVariables() map[string]string {
+	return map[string]string{
 		"SG_INBOUND_STREAM":         "inbound.stream",
 		"SG_WORKER_GROUP":           "inbound.group",
 		"SG_OUTBOUND_STREAM_PREFIX": "outbound.stream_prefix",
 		"SG_GATEWAY_GROUP_PREFIX":   "outbound.group",
 	}
+}
+
+// fleet reads the fleet's variables.
+func (l *loader) fleet(environ []string) {
+	keys := fleetVariables()
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		value, ok := lookup(environ, name)
 		if !ok {
@@ -88,6 +94,10 @@ func (l *loader) set(from source, path []string, value string) {
 		l.fail(from.place, "%s", badName)
 	case n.kind == table:
 		l.fail(from.place, "names a table; %s", l.remedy(path, from.write))
+	case !utf8.ValidString(path[len(path)-1]):
+		l.fail(from.place, "the key is not UTF-8")
+	case !utf8.ValidString(value): // not shown: what hides passwords knows text only
+		l.fail(from.place, "is not UTF-8, must be %s", n.want(""))
 	default:
 		v, ok := n.fromText(value)
 		if !ok {

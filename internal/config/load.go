@@ -32,17 +32,25 @@ type Source struct {
 // the file, the SGSTREAMD_ variables, the flags. Its error joins one line for every mistake in all of
 // them, each with the place, the key and the remedy.
 func Load(s Source) (Config, error) {
-	l := loader{schema: newSchema(), merged: koanf.New(delim), origins: map[string]string{}}
+	l := newLoader()
 	l.fleet(s.Environ)
-	l.file(s.File)
-	l.environment(s.Environ)
-	l.flags(s.Flags)
+	l.rest(s)
 	c := l.decode()
 	l.validate(&c)
 	if len(l.errs) > 0 {
-		return Config{}, errors.Join(l.errs...)
+		return Config{}, errors.Join(distinct(l.errs)...)
 	}
 	return c, nil
+}
+
+// distinct leaves out errors of the same text as an earlier one.
+func distinct(errs []error) []error {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(errs, func(err error) bool {
+		twice := seen[err.Error()]
+		seen[err.Error()] = true
+		return twice
+	})
 }
 
 // loader merges the layers. Each value is checked against the schema and converted as its layer is
@@ -53,6 +61,17 @@ type loader struct {
 	// origins tells, by dotted key, which source set a value last.
 	origins map[string]string
 	errs    []error
+}
+
+func newLoader() *loader {
+	return &loader{schema: newSchema(), merged: koanf.New(delim), origins: map[string]string{}}
+}
+
+// rest reads the layers that prevail over the fleet's variables.
+func (l *loader) rest(s Source) {
+	l.file(s.File)
+	l.environment(s.Environ)
+	l.flags(s.Flags)
 }
 
 // merge puts a layer's values over those that came before.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -79,67 +78,6 @@ func TestLoadRefusesUnreadableFile(t *testing.T) {
 
 	_, err = Load(Source{File: dir})
 	require.EqualError(t, err, dir+": can't be read; name a TOML file that the daemon may read: is a directory")
-}
-
-func TestLoadRefusesSetting(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		env, key, value, want string
-	}{
-		"unknown variable": {env: "SGSTREAMD_INBOUND__MAX_INFLIGHT=1",
-			want: "environment SGSTREAMD_INBOUND__MAX_INFLIGHT: unknown key; did you mean SGSTREAMD_INBOUND__MAX_IN_FLIGHT?"},
-		"one underscore between levels": {env: "SGSTREAMD_REDIS_URL=redis://h",
-			want: "environment SGSTREAMD_REDIS_URL: unknown key; did you mean SGSTREAMD_REDIS__URL?"},
-		"variable unlike any": {env: "SGSTREAMD_SERVICE_HOST=10.0.0.1",
-			want: "environment SGSTREAMD_SERVICE_HOST: unknown key; the tables are admin, dead_letters, drain, inbound, log, outbound, plugins, redis"},
-		"variable in lower case": {env: "SGSTREAMD_redis__url=redis://h",
-			want: "environment SGSTREAMD_redis__url: unknown variable; write it in upper case: SGSTREAMD_REDIS__URL"},
-		"prefix alone": {env: "SGSTREAMD_=x",
-			want: "environment SGSTREAMD_: unknown key; the tables are admin, dead_letters, drain, inbound, log, outbound, plugins, redis"},
-		"variable with text for a whole number": {env: "SGSTREAMD_INBOUND__MAX_IN_FLIGHT=many",
-			want: `environment SGSTREAMD_INBOUND__MAX_IN_FLIGHT: is "many", must be a whole number such as 64`},
-		"variable with yes for a truth value": {env: "SGSTREAMD_INBOUND__ENABLED=yes",
-			want: `environment SGSTREAMD_INBOUND__ENABLED: is "yes", must be true or false`},
-		"variable with a duration without unit": {env: "SGSTREAMD_DRAIN__TIMEOUT=30",
-			want: `environment SGSTREAMD_DRAIN__TIMEOUT: is "30", must be a duration such as 30s`},
-		"variable for a table": {env: "SGSTREAMD_INBOUND__LOCK=false",
-			want: "environment SGSTREAMD_INBOUND__LOCK: names a table; the keys of SGSTREAMD_INBOUND__LOCK are enabled, prefix, ttl"},
-		"variable for a map": {env: "SGSTREAMD_OUTBOUND__ADAPTERS=discord",
-			want: "environment SGSTREAMD_OUTBOUND__ADAPTERS: names a table; set one key of it, such as SGSTREAMD_OUTBOUND__ADAPTERS__NAME"},
-		"variable below a value": {env: "SGSTREAMD_INBOUND__STREAM__NAME=s",
-			want: "environment SGSTREAMD_INBOUND__STREAM__NAME: unknown key; SGSTREAMD_INBOUND__STREAM holds text such as sg:stream:inbound and has no keys"},
-		"variable below a plugin's setting": {env: "SGSTREAMD_PLUGINS__ECHO__CONFIG__A__B=1",
-			want: "environment SGSTREAMD_PLUGINS__ECHO__CONFIG__A__B: is too deep; write a plugin's nested settings in the file"},
-		"variable of no plugin": {env: "SGSTREAMD_PLUGINS__DIRR=x",
-			want: "environment SGSTREAMD_PLUGINS__DIRR: names a table; did you mean SGSTREAMD_PLUGINS__DIR?"},
-		"variable with a value that can't be": {env: "SGSTREAMD_INBOUND__MAX_IN_FLIGHT=0",
-			want: "environment SGSTREAMD_INBOUND__MAX_IN_FLIGHT: inbound.max_in_flight is 0; write 1 to 100000"},
-		"fleet's variable that is empty": {env: "SG_INBOUND_STREAM=",
-			want: `environment SG_INBOUND_STREAM: inbound.stream is empty; the fleet's is "sg:stream:inbound"`},
-		"fleet's prefix that is empty": {env: "SG_GATEWAY_GROUP_PREFIX=",
-			want: `environment SG_GATEWAY_GROUP_PREFIX: outbound.group is empty; the fleet's is "stargazer_gateways"`},
-		"unknown flag": {key: "inbound.max_inflight", value: "1",
-			want: "flag --set inbound.max_inflight=1: unknown key; did you mean inbound.max_in_flight?"},
-		"flag with text for a whole number": {key: "inbound.max_in_flight", value: "x",
-			want: `flag --set inbound.max_in_flight=x: is "x", must be a whole number such as 64`},
-		"flag with a value that can't be": {key: "plugins.echo.timeout", value: "0s",
-			want: `flag --set plugins.echo.timeout=0s: plugins.echo.timeout is 0s; write "1ms" to "24h"`},
-		"flag with a plugin's name that can't be": {key: "plugins.my plugin.timeout", value: "1s",
-			want: `flag --set plugins.my plugin.timeout=1s: can't be a plugin; name it after its file, with 1 to 64 letters, digits, "_" and "-"`},
-		"flag without a key": {key: "", value: "1",
-			want: "flag --set =1: unknown key; the tables are admin, dead_letters, drain, inbound, log, outbound, plugins, redis"},
-		"flag with a size past 64 bits": {key: "inbound.max_payload", value: "9000000TiB",
-			want: `flag --set inbound.max_payload=9000000TiB: is "9000000TiB", must be a size such as 8MiB`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := Source{Environ: []string{c.env}}
-			if c.env == "" {
-				s = Source{Flags: map[string]string{c.key: c.value}}
-			}
-			require.Equal(t, []string{c.want}, mistakes(t, s))
-		})
-	}
 }
 
 func TestLoadNamesEveryMistake(t *testing.T) {
@@ -275,72 +213,6 @@ func TestSettingsFromText(t *testing.T) {
 	require.Equal(t, []string{}, c.Outbound.Platforms, "an empty text is an empty list")
 }
 
-// What stands in a plugin's config is the plugin's own: keys with dots, any depth, integers to the full 64 bits.
-func TestPluginConfigSurvives(t *testing.T) {
-	t.Parallel()
-	c := load(t, Source{File: write(t, `
-		[plugins.echo.config]
-		"api.example.org" = "key with dots"
-		"api.example" = { org = "a table beside it" }
-		"" = "empty key"
-		"\u0000" = "odd key"
-		timeout = "not ours"
-		largest = 9223372036854775807
-		fraction = 0.1
-		mixed = [1, "two", [3.0], { four = true }]
-		empty = {}
-		none = []
-		at = 2024-02-29T12:00:00Z
-		local = 2024-02-29T12:00:00.5
-		date = 2024-02-29
-		time = 12:00:00
-		[[plugins.echo.config.rules]]
-		"a.b" = 1
-		[[plugins.echo.config.rules]]
-		Dir = 2`)})
-	got := c.Plugins.For("echo").Config
-	for _, key := range []string{"local", "date", "time"} {
-		require.Contains(t, got, key)
-		delete(got, key) // TOML's own types
-	}
-	require.Empty(t, cmp.Diff(map[string]any{
-		"api.example.org": "key with dots",
-		"api.example":     map[string]any{"org": "a table beside it"},
-		"":                "empty key",
-		"\x00":            "odd key",
-		"timeout":         "not ours",
-		"largest":         int64(9223372036854775807),
-		"fraction":        0.1,
-		"mixed":           []any{int64(1), "two", []any{3.0}, map[string]any{"four": true}},
-		"empty":           map[string]any{},
-		"none":            []any{},
-		"at":              time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC),
-		"rules":           []any{map[string]any{"a.b": int64(1)}, map[string]any{"Dir": int64(2)}},
-	}, got))
-}
-
-// Names that are nearly those of Plugins' own fields.
-func TestPluginNames(t *testing.T) {
-	t.Parallel()
-	names := []string{"DIR", "Cache_Dir", "ByName", "byname", "by_name", "-", "_", "0", "echo", strings.Repeat("n", 64)}
-	var doc strings.Builder
-	for _, name := range names {
-		doc.WriteString("[plugins." + name + "]\ntimeout = '7s'\n")
-	}
-	c := load(t, Source{File: write(t, doc.String())})
-	require.Len(t, c.Plugins.ByName, len(names))
-	want := host.DefaultPlugin()
-	want.Timeout = 7 * time.Second
-	for _, name := range names {
-		require.Equal(t, want, c.Plugins.ByName[name])
-	}
-	require.Equal(t, "plugins", c.Plugins.Dir)
-	require.Equal(t, host.DefaultPlugin(), c.Plugins.For("no table of its own"))
-
-	_, err := Load(Source{File: write(t, "[plugins."+strings.Repeat("n", 65)+"]")})
-	require.ErrorContains(t, err, "can't be a plugin")
-}
-
 // A password must not come to light, wherever the operator put the URL and whatever is wrong with it.
 func TestErrorsHoldNoPassword(t *testing.T) {
 	t.Parallel()
@@ -365,44 +237,5 @@ func TestErrorsHoldNoPassword(t *testing.T) {
 				require.NotContains(t, line, secret)
 			}
 		})
-	}
-}
-
-func FuzzLoad(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.toml")
-	require.NoError(f, err)
-	for _, file := range append(files, "../../config.toml") {
-		doc, err := os.ReadFile(file)
-		require.NoError(f, err)
-		f.Add(doc)
-	}
-	f.Add([]byte("[plugins.a.config]\n'b.c' = [1, {d = nan}, 1979-05-27T07:32:00Z, 07:32:00]\n"))
-	path := filepath.Join(f.TempDir(), "config.toml")
-	f.Fuzz(func(t *testing.T, doc []byte) {
-		require.NoError(t, os.WriteFile(path, doc, 0o600))
-		c, err := Load(Source{File: path})
-		if err != nil {
-			requireClearLines(t, path, err)
-			return
-		}
-		l := loader{schema: newSchema()}
-		l.validate(&c)
-		require.Empty(t, l.errs, "an impossible value got through")
-		_, err = c.TOML()
-		require.NoError(t, err)
-	})
-}
-
-// requireClearLines checks that each mistake is one line that begins with the file.
-func requireClearLines(t *testing.T, path string, err error) {
-	t.Helper()
-	joined, ok := errors.AsType[interface {
-		error
-		Unwrap() []error
-	}](err)
-	require.True(t, ok, "%v", err)
-	for _, mistake := range joined.Unwrap() {
-		require.True(t, strings.HasPrefix(mistake.Error(), path+":"), "%v", mistake)
-		require.NotContains(t, mistake.Error(), "\n")
 	}
 }

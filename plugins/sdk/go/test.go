@@ -50,6 +50,7 @@ func TestConfigure(json []byte) error {
 // refusal is the reason that a configuration was refused for.
 type refusal struct{ reason string }
 
+// Error is the reason.
 func (r *refusal) Error() string { return r.reason }
 
 // recorder is a host that writes down what it is told.
