@@ -14,18 +14,21 @@ const (
 	alarmAt = 0.8
 )
 
-// monitor measures the stream until ctx is done.
+// monitor measures the stream until ctx is done, from the moment at which its group is there.
 func (w *Worker) monitor(ctx context.Context) {
 	t := time.NewTicker(monitorInterval)
 	defer t.Stop()
+	begun := w.reading
 	for {
-		if err := w.measure(ctx); err != nil && ctx.Err() == nil {
-			w.log.Debug("the stream could not be measured", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-begun:
+			begun = nil // once; from here on the ticker counts
 		case <-t.C:
+		}
+		if err := w.measure(ctx); err != nil && ctx.Err() == nil {
+			w.log.Debug("the stream could not be measured", "error", err)
 		}
 	}
 }

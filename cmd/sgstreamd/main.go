@@ -25,6 +25,7 @@ const (
 // usageError marks what exits with exitUsage.
 type usageError struct{ error }
 
+// Unwrap returns the error that is marked.
 func (e usageError) Unwrap() error { return e.error }
 
 func main() { os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -69,7 +70,7 @@ Exit codes: 0 it worked; 1 it failed; 2 the arguments or the configuration are w
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRun(), newDev(), newSend(), newDLQ(), newConfig(), newVersion())
+	root.AddCommand(newRun(), newDev(), newSend(), newDLQ(), newDoctor(), newConfig(), newVersion())
 	markUsage(root)
 	return root
 }

@@ -96,7 +96,7 @@ func Run(ctx context.Context, o Options) error {
 // left out.
 func (d *daemon) start() error {
 	for _, step := range []func() error{
-		d.openRedis, d.serveAdmin, d.loadPlugins, d.awaitRedis, d.startOutbound, d.startPlugins, d.startInbound, d.awaitReading,
+		d.openRedis, d.serveAdmin, d.loadPlugins, d.awaitRedis, d.examineRedis, d.startOutbound, d.startPlugins, d.startInbound, d.awaitReading,
 	} {
 		if err := step(); err != nil {
 			if d.stopping.Err() != nil && errors.Is(err, context.Canceled) {

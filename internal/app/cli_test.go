@@ -227,8 +227,11 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	say(t, r.Client(t), "reject")
 	answered(t, r.Client(t), "hello")
 	d.line("message dead-lettered")
-	status, body := get(t, admin, "/metrics")
-	require.Equal(t, 200, status)
+	var body string
+	eventually(t, "the stream is measured", func() bool {
+		_, body = get(t, admin, "/metrics")
+		return strings.Contains(body, "sgstreamd_stream_lag_entries{")
+	})
 	for _, want := range []string{
 		`sgstreamd_messages_received_total{platform="test",role="processor"} 2`,
 		`sgstreamd_messages_completed_total{platform="test",role="processor"} 1`,

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sgstreamd/sgstreamd/consumer"
+	"github.com/sgstreamd/sgstreamd/internal/config"
+)
+
+// examineTimeout bounds the examination at the start.
+const examineTimeout = 5 * time.Second
+
+// Examine looks for what at this Redis, or in how the configuration uses it, would break a promise to the workers that
+// a daemon with this configuration runs; the worst comes first. It writes nothing. An error means that Redis could not
+// be reached, or ctx is done.
+func Examine(ctx context.Context, client consumer.Client, c config.Config) ([]consumer.Finding, error) {
+	var workers []consumer.WorkerConfig
+	name := consumer.Name()
+	for _, platform := range c.Outbound.Platforms {
+		workers = append(workers, consumer.Outbound(name, platform, c.Outbound, c.DeadLetters))
+	}
+	if c.Inbound.Enabled {
+		workers = append(workers, consumer.Inbound(name, c.Inbound, c.Outbound, c.DeadLetters))
+	}
+	findings, err := consumer.Examine(ctx, client, workers)
+	findings = append(findings, consumer.ExamineConnection(c.Redis)...)
+	slices.SortStableFunc(findings, func(a, b consumer.Finding) int { return cmp.Compare(b.Severity, a.Severity) })
+	return findings, err
+}
+
+// examineRedis logs what the doctor finds, a line each. Nothing that it finds stops the start: what does not work at
+// all says so itself.
+func (d *daemon) examineRedis() error {
+	ctx, cancel := context.WithTimeout(d.stopping, examineTimeout)
+	defer cancel()
+	c := d.Config
+	// What is to be said of the embedded server was said when it was started.
+	c.Redis.URL = d.addresses.RedisURL
+	findings, err := Examine(ctx, d.redis, c)
+	if err != nil {
+		d.Log.Warn("redis could not be examined", "error", err)
+		return nil
+	}
+	for _, f := range findings {
+		log := d.Log.Info
+		switch f.Severity {
+		case consumer.Warning:
+			log = d.Log.Warn
+		case consumer.Danger:
+			log = d.Log.Error
+		}
+		log("doctor: "+f.String(), "severity", f.Severity)
+	}
+	return nil
+}
