@@ -20,13 +20,22 @@ func newBatcher[T any](size func(T) int, flush func(context.Context, []T)) *batc
 	return &batcher[T]{in: make(chan T, maxBatch), size: size, flush: flush}
 }
 
-// add hands an item over. It returns false if ctx was done before there was room.
-func (b *batcher[T]) add(ctx context.Context, item T) bool {
+// answerNone stands for a script that Redis did not answer before the worker hung up.
+const answerNone = ""
+
+// ask hands an item over and waits for what its batch's flush answers to it, or for ctx's end: then it returns
+// answerNone.
+func (b *batcher[T]) ask(ctx context.Context, item T, answer <-chan string) string {
 	select {
 	case b.in <- item:
-		return true
 	case <-ctx.Done():
-		return false
+		return answerNone
+	}
+	select {
+	case text := <-answer:
+		return text
+	case <-ctx.Done():
+		return answerNone
 	}
 }
 

@@ -30,7 +30,7 @@ func (w *Worker) claim(redisCtx context.Context, stop <-chan struct{}, d *delive
 	}
 	for pauseFor := lockPauseMin; ; pauseFor = min(2*pauseFor, lockPauseMax) {
 		r := claimRequest{d: d, lock: w.lockFor(d), answer: make(chan string, 1)}
-		switch answer := w.askClaim(redisCtx, r); answer {
+		switch answer := w.claims.ask(redisCtx, r, r.answer); answer {
 		case "ok":
 			d.setLock(r.lock)
 			return outcome{}, true
@@ -52,18 +52,6 @@ func (w *Worker) claim(redisCtx context.Context, stop <-chan struct{}, d *delive
 			t.Stop()
 			return notBegun(d), false
 		}
-	}
-}
-
-func (w *Worker) askClaim(redisCtx context.Context, r claimRequest) string {
-	if !w.claims.add(redisCtx, r) {
-		return answerNone
-	}
-	select {
-	case answer := <-r.answer:
-		return answer
-	case <-redisCtx.Done():
-		return answerNone
 	}
 }
 

@@ -10,9 +10,6 @@ import (
 	"github.com/sgstreamd/sgstreamd/envelope"
 )
 
-// answerNone stands for a script that Redis did not answer before the worker hung up.
-const answerNone = ""
-
 // ledgerTTL is how long a consumer's last commit is remembered, for a reply that was lost.
 const ledgerTTL = 10 * time.Minute
 
@@ -56,15 +53,7 @@ func (w *Worker) commit(redisCtx context.Context, d *delivery, o outcome) string
 		}
 		r.emits = append(r.emits, written)
 	}
-	if !w.commits.add(redisCtx, r) {
-		return answerNone
-	}
-	select {
-	case answer := <-r.answer:
-		return answer
-	case <-redisCtx.Done():
-		return answerNone
-	}
+	return w.commits.ask(redisCtx, r, r.answer)
 }
 
 func (w *Worker) emitOf(d *delivery, n int, e abi.Emit) (emit, error) {
