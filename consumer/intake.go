@@ -28,6 +28,7 @@ type intakeState struct {
 	lastRead  string // the greatest id that a read has given us
 	readLost  bool   // a read's reply was lost; what it moved to our pending list is to be looked for
 	nextSweep time.Time
+	refusal   string    // why the dead letters can't be written, as it was last reported
 	sweepFrom string    // where the last sweep had no room to go on; empty when it went to the end
 	nextDue   time.Time // when to look at the schedule
 }
@@ -150,6 +151,9 @@ func (w *Worker) readFailed(err error) error {
 
 // blockFor is how long a read may block: no longer than until the next entry of the schedule is due.
 func (w *Worker) blockFor() time.Duration {
+	if w.sweepFrom != "" {
+		return -1 // does not block: the sweep goes on as soon as there is room
+	}
 	if !w.cfg.Autoclaim.Enabled {
 		return readBlock
 	}

@@ -156,8 +156,11 @@ func (w *Worker) tookOver(redisCtx, working context.Context, stop <-chan struct{
 			"message_id", text(e[0]), "from", text(e[2]), "idle_ms", number(e[3]))
 		w.metrics.trimmed.WithLabelValues(w.cfg.Role, w.cfg.Platform).Inc()
 	}
-	if refusal := text(reply[4]); refusal != "" {
-		w.log.Error("dead letters can't be written; what belongs there stays pending", "error", refusal)
+	if refusal := text(reply[4]); refusal != w.refusal {
+		w.refusal = refusal
+		if refusal != "" {
+			w.log.Error("dead letters can't be written; what belongs there stays pending", "error", refusal)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -85,4 +86,40 @@ func TestAScheduleOfAnotherTypeLeavesRetriesToAutoclaim(t *testing.T) {
 		require.Equal(t, want, <-tries)
 	}
 	require.Equal(t, "no schedule", r.redis.Get(r.ctx, key).Val())
+}
+
+func TestAMessageWhoseLockIsNoLockIsTriedAsOftenAsAnyOther(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	r.in.Autoclaim.MinIdle = time.Hour
+	require.NoError(t, r.redis.HSet(r.ctx, r.in.Lock.Prefix+"c", "a", "b").Err())
+	for _, content := range []string{"one", "two", "three"} {
+		r.sendTo("c", true, content)
+	}
+	r.start(echo)
+	for _, dead := range r.awaitDeadLetters(3) {
+		require.Equal(t, "3", dead["attempt"])
+		require.Contains(t, dead["error"], "is not a lock")
+	}
+	r.awaitNothingPending()
+}
+
+func TestWhatCannotBeBuriedDoesNotStandBeforeWhatIsDue(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	r.in.Autoclaim.MinIdle, r.in.Autoclaim.PageSize = time.Hour, 2
+	require.NoError(t, r.redis.Set(r.ctx, r.dead.Stream, "no stream", 0).Err())
+	key := "sg:schedule:" + r.in.Stream + ":" + r.in.Group
+	for _, content := range []string{"used up", "used up too", "and this", "fine"} {
+		id, count := r.send(content), int64(3)
+		if content == "fine" {
+			count = 1
+		}
+		r.readAs("crashed", 1)
+		r.claimAs("crashed", id, 0, count)
+		require.NoError(t, r.redis.Do(r.ctx, "ZADD", key, 0, id+" "+strconv.FormatInt(count, 10)).Err())
+	}
+	r.start(echo)
+	r.awaitReplies("fine")
+	require.Len(t, r.pending(), 3, "what can't be buried is kept")
 }

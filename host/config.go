@@ -16,6 +16,7 @@ type PluginConfig struct {
 	MemoryLimit units.Base2Bytes `koanf:"memory_limit"`
 	// MaxInstances bounds the instances, and so the calls at the same time; 0 means as many as the
 	// role that the plugin serves may have in flight.
+	// The daemon holds no more messages for the plugin than that.
 	MaxInstances int `koanf:"max_instances"`
 	// EmitStreams are the streams that an emit may name; none means that it may name platforms only.
 	EmitStreams []string `koanf:"emit_streams"`

@@ -41,13 +41,16 @@ end
 -- Puts the entry on the schedule: whoever has room when it is due takes it, however long it has been idle. The
 -- delivery count goes with it, so that what others have taken since is not mistaken for what was scheduled. A key
 -- of another type leaves the entry to autoclaim.
+-- Without a delay it is due whatever the clock of a Redis that comes after this one.
 local function schedule(id, count, delay)
-  local added = redis.pcall('ZADD', KEYS[4], clock() + delay, scheduled(id, count))
+  local added = redis.pcall('ZADD', KEYS[4], delay and clock() + delay or 0, scheduled(id, count))
   if type(added) == 'table' and added.err then return end
-  redis.call('PEXPIRE', KEYS[4], math.max(redis.call('PTTL', KEYS[4]), delay + schedule_ttl))
+  redis.call('PEXPIRE', KEYS[4], math.max(redis.call('PTTL', KEYS[4]), (delay or 0) + schedule_ttl))
 end
 
+-- A message whose claim failed was not begun, but it was tried: from here on it counts.
 function verbs.retry(m)
+  if m.shown ~= m.count then touch(m.id, m.count) end
   if ARGV[m.first] ~= '' then schedule(m.id, m.count, tonumber(ARGV[m.first])) end
   return nil, 'ERRORED'
 end
@@ -70,7 +73,7 @@ end
 verbs['return'] = function(m)
   if redis.call('XRANGE', stream, m.id, m.id, 'COUNT', 1)[1] then
     redis.call('XCLAIM', stream, group, consumer, 0, m.id, 'IDLE', ARGV[m.first + 1], 'RETRYCOUNT', ARGV[m.first], 'JUSTID')
-    schedule(m.id, ARGV[m.first], 0)
+    schedule(m.id, ARGV[m.first], nil)
   end
   return nil, nil
 end
@@ -84,7 +87,8 @@ local function release(m)
 end
 
 local function commit(m)
-  local refused = lost(m.id, m.count)
+  local refused
+  refused, m.shown = lost(m.id, m.count)
   if refused or m.verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
     release(m)

@@ -116,6 +116,9 @@ for _, p in ipairs(page) do
       unschedule(id, count)
       audit(id, from, idle, count, 'dead_lettered')
       dead[#dead + 1] = { id, count, from, idle }
+    elseif mode == 'due' then
+      -- It must not stand in front of what else is due.
+      redis.pcall('ZADD', KEYS[5], 'XX', clock_now + 10000, scheduled(id, count))
     end
   elseif room > 0 then
     -- What a lost read moved was never tried, so it keeps its count.

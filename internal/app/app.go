@@ -163,6 +163,7 @@ func (d *daemon) startOutbound() error {
 	for _, platform := range d.Config.Outbound.Platforms {
 		h := d.plugins.byName[d.Config.Outbound.AdapterOf(platform)]
 		c := consumer.Outbound(d.consumer, platform, d.Config.Outbound, d.Config.DeadLetters)
+		c.MaxInFlight = d.places(d.Config.Outbound.AdapterOf(platform), c.MaxInFlight)
 		d.startWorker(consumer.NewWorker(c, d.redis, h, d.metrics, d.Log))
 	}
 	return nil
@@ -174,8 +175,18 @@ func (d *daemon) startInbound() error {
 	}
 	h := d.plugins.byName[d.Config.Inbound.Processor]
 	c := consumer.Inbound(d.consumer, d.Config.Inbound, d.Config.Outbound, d.Config.DeadLetters)
+	c.MaxInFlight = d.places(d.Config.Inbound.Processor, c.MaxInFlight)
 	d.startWorker(consumer.NewWorker(c, d.redis, h, d.metrics, d.Log))
 	return nil
+}
+
+// places is how many messages a worker may hold: no more than its plugin has instances for. What is fetched and can't
+// be begun ages here while another daemon could have it.
+func (d *daemon) places(plugin string, maxInFlight int) int {
+	if n := d.Config.Plugins.For(plugin).MaxInstances; n > 0 {
+		return min(n, maxInFlight)
+	}
+	return maxInFlight
 }
 
 func (d *daemon) startWorker(w *consumer.Worker) {

@@ -166,9 +166,15 @@ func eventually(t *testing.T, what string, is func() bool) {
 // say puts an inbound message on the stream, as a gateway of the fleet does.
 func say(t *testing.T, c redis.UniversalClient, content string) string {
 	t.Helper()
+	return sayAs(t, c, content, false)
+}
+
+// sayAs says whether the message is addressed: those of one channel are handled one at a time.
+func sayAs(t *testing.T, c redis.UniversalClient, content string, addressed bool) string {
+	t.Helper()
 	doc, err := json.Marshal(map[string]any{
 		"channel_key": "test:1", "platform": "test", "channel_id": "1", "content": content, "message_id": content,
-		"is_addressed": false, "trace_id": "trace of " + content,
+		"is_addressed": addressed, "trace_id": "trace of " + content,
 	})
 	require.NoError(t, err)
 	payload, err := envelope.FromJSON(doc)

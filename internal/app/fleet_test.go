@@ -83,3 +83,16 @@ func TestWorkOfAKilledDaemonIsTakenOver(t *testing.T) {
 	require.Contains(t, survivor.line("message taken over", held), row.From)
 	require.Positive(t, row.At)
 }
+
+func TestADaemonHoldsNoMoreThanItsPluginCanRun(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	c := r.Client(t)
+	say(t, c, "sleep 1s")
+	say(t, c, "next")
+	d := startDaemon(t, "redis.url="+r.URL(), "inbound.processor=moody", "plugins.moody.max_instances=1")
+	d.line("sleeping")
+	require.EqualValues(t, 1, pending(t, c), "the other is left for whoever has room")
+	answered(t, c, "next")
+	d.stop()
+}

@@ -32,12 +32,12 @@ func TestStopGivesBackWhatWasNotBegun(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	c := r.Client(t)
-	settings := []string{"redis.url=" + r.URL(), "inbound.processor=moody", "plugins.moody.max_instances=1"}
+	settings := []string{"redis.url=" + r.URL(), "inbound.processor=moody"}
 	d := startDaemon(t, settings...)
 	d.ready()
-	say(t, c, "sleep 15s") // long enough for a peer to start on a busy machine
+	sayAs(t, c, "sleep 15s", true) // long enough for a peer to start on a busy machine
 	d.line("sleeping")
-	waiting := say(t, c, "hello")
+	waiting := sayAs(t, c, "hello", true)
 	eventually(t, "both are fetched", func() bool { return pending(t, c) == 2 })
 	peer := startDaemon(t, settings...)
 	peer.ready()
