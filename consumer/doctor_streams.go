@@ -11,9 +11,12 @@ import (
 
 // rights examines whether the Redis user may do all that the worker is going to do.
 func (e *examination) rights(ctx context.Context, w *Worker) error {
-	err := w.checkRights(ctx)
+	missing, err := w.missingRights(ctx)
 	switch {
+	case err == nil && len(missing) == 0:
+		return nil
 	case err == nil:
+		e.withoutRights(w, "the Redis user may not run "+strings.Join(missing, ", "))
 		return nil
 	case redis.HasErrorPrefix(err, "CROSSSLOT"):
 		// INFO may have been refused.
@@ -21,13 +24,16 @@ func (e *examination) rights(ctx context.Context, w *Worker) error {
 			e.slots(w)
 		}
 		return nil
-	}
-	if told, ok := strings.CutSuffix(err.Error(), "; grant it"); ok || isNoPerm(err) {
-		told = strings.TrimPrefix(told, fmt.Sprintf("stream %q: ", w.cfg.Stream))
-		e.found(Danger, fmt.Sprintf("stream %q", w.cfg.Stream), told+", so it is not read", "grant it; docs/operations.md has a rule that is enough")
+	case isNoPerm(err):
+		e.withoutRights(w, "the Redis user lacks a right; grant it: "+err.Error())
 		return nil
 	}
-	return e.refused("EVAL", "the rights", err)
+	return e.refused("EVAL", "the rights", explain(err, w.cfg.Stream))
+}
+
+// withoutRights reports a stream that the worker has no rights to read.
+func (e *examination) withoutRights(w *Worker, problem string) {
+	e.found(Danger, fmt.Sprintf("stream %q", w.cfg.Stream), problem+", so it is not read", "grant it; docs/operations.md has a rule that is enough")
 }
 
 // keys examines whether the worker's keys are of the types that they have to be.
@@ -51,21 +57,19 @@ func (e *examination) keys(ctx context.Context, w *Worker) error {
 
 // stream examines the stream, its group and the group's consumers, as far as they are there.
 func (e *examination) stream(ctx context.Context, w *Worker) error {
-	groups, err := e.redis.XInfoGroups(ctx, w.cfg.Stream).Result()
+	g, there, err := groupInfo(ctx, e.redis, w.cfg.Stream, w.cfg.Group)
 	if isWrongType(err) || isNoKey(err) {
 		return nil
 	}
 	if err != nil {
 		return e.refused("XINFO GROUPS", "the unread and pending entries of groups", err)
 	}
-	for _, g := range groups {
-		if g.Name != w.cfg.Group {
-			continue
-		}
-		for _, look := range []func(context.Context, *Worker, redis.XInfoGroup) error{e.unread, e.pendingTrimmed, e.leftovers} {
-			if err := look(ctx, w, g); err != nil {
-				return err
-			}
+	if !there {
+		return nil
+	}
+	for _, look := range []func(context.Context, *Worker, redis.XInfoGroup) error{e.unread, e.pendingTrimmed, e.leftovers} {
+		if err := look(ctx, w, g); err != nil {
+			return err
 		}
 	}
 	return nil

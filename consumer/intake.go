@@ -123,16 +123,11 @@ func (w *Worker) read(redisCtx, working context.Context, stop <-chan struct{}, c
 
 // lastDelivered is the greatest id that the group has delivered to anybody: what a lost read of ours brings is newer.
 func (w *Worker) lastDelivered(ctx context.Context) (string, error) {
-	groups, err := w.redis.XInfoGroups(ctx, w.cfg.Stream).Result()
-	if err != nil {
-		return "", err
+	g, there, err := groupInfo(ctx, w.redis, w.cfg.Stream, w.cfg.Group)
+	if err != nil || !there {
+		return "0-0", err
 	}
-	for _, g := range groups {
-		if g.Name == w.cfg.Group {
-			return g.LastDeliveredID, nil
-		}
-	}
-	return "0-0", nil
+	return g.LastDeliveredID, nil
 }
 
 // readFailed notes what a failed read or sweep has to be followed by.

@@ -36,16 +36,11 @@ func (w *Worker) monitor(ctx context.Context) {
 // measure sets the gauges of the stream's lag and pending entries, and warns when so much is unread that
 // trimming will soon take what nobody has seen.
 func (w *Worker) measure(ctx context.Context) error {
-	groups, err := w.redis.XInfoGroups(ctx, w.cfg.Stream).Result()
-	if err != nil {
-		return err
+	g, there, err := groupInfo(ctx, w.redis, w.cfg.Stream, w.cfg.Group)
+	if err == nil && there {
+		w.report(g)
 	}
-	for _, g := range groups {
-		if g.Name == w.cfg.Group {
-			w.report(g)
-		}
-	}
-	return nil
+	return err
 }
 
 func (w *Worker) report(g redis.XInfoGroup) {

@@ -125,6 +125,20 @@ func ensureGroup(ctx context.Context, c redis.UniversalClient, stream, group str
 	return explain(err, stream)
 }
 
+// groupInfo is what Redis says of a group, and whether there is one of that name.
+func groupInfo(ctx context.Context, c redis.UniversalClient, stream, group string) (redis.XInfoGroup, bool, error) {
+	groups, err := c.XInfoGroups(ctx, stream).Result()
+	if err != nil {
+		return redis.XInfoGroup{}, false, err
+	}
+	for _, g := range groups {
+		if g.Name == group {
+			return g, true, nil
+		}
+	}
+	return redis.XInfoGroup{}, false, nil
+}
+
 // Ping asks Redis for a sign of life. Its error is one line without the URL's password.
 func Ping(ctx context.Context, c redis.UniversalClient) error {
 	if err := c.Ping(ctx).Err(); err != nil {

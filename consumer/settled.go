@@ -16,14 +16,9 @@ func Settled(ctx context.Context, c redis.UniversalClient, stream, group string)
 	if len(newest) == 0 {
 		return true, nil
 	}
-	groups, err := c.XInfoGroups(ctx, stream).Result()
+	g, there, err := groupInfo(ctx, c, stream, group)
 	if err != nil {
 		return false, explain(err, stream)
 	}
-	for _, g := range groups {
-		if g.Name == group {
-			return g.Pending == 0 && g.LastDeliveredID == newest[0].ID, nil
-		}
-	}
-	return true, nil
+	return !there || g.Pending == 0 && g.LastDeliveredID == newest[0].ID, nil
 }

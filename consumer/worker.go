@@ -121,6 +121,19 @@ func (w *Worker) Prepare(ctx context.Context) error {
 
 // checkRights finds out whether the Redis user may do all that the worker is going to do.
 func (w *Worker) checkRights(ctx context.Context) error {
+	missing, err := w.missingRights(ctx)
+	if err != nil {
+		return explain(err, w.cfg.Stream)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("stream %q: the Redis user may not run %s; grant it", w.cfg.Stream, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// missingRights are the commands that the worker is going to need and the Redis user may not run. Redis before 7.0
+// can't tell.
+func (w *Worker) missingRights(ctx context.Context) ([]string, error) {
 	audit := w.auditKey()
 	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey(), audit, audit+":previous")
 	lock, trace := 0, 0
@@ -130,14 +143,7 @@ func (w *Worker) checkRights(ctx context.Context) error {
 	if w.cfg.Trace.Enabled {
 		trace = keys.pos(w.cfg.Trace.Prefix + "-")
 	}
-	missing, err := w.scripts.rights.Run(ctx, w.redis, keys.keys, w.cfg.Group, w.cfg.Consumer, lock, trace).StringSlice()
-	if err != nil {
-		return explain(err, w.cfg.Stream)
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("stream %q: the Redis user may not run %s; grant it", w.cfg.Stream, strings.Join(missing, ", "))
-	}
-	return nil
+	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.cfg.Group, w.cfg.Consumer, lock, trace).StringSlice()
 }
 
 // Ready returns nil while the worker reads its stream, else the reason why it does not.

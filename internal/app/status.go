@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
+	"github.com/sgstreamd/sgstreamd/internal/config"
 )
 
 // status is what the daemon knows of its own readiness.
@@ -59,16 +59,7 @@ func (d *daemon) readiness(ctx context.Context) (problems, remarks []error) {
 	defer cancel()
 	problems, remarks = d.status.read()
 	if err := consumer.Ping(ctx, d.redis); err != nil {
-		problems = append(problems, fmt.Errorf("%w (%s)", err, redacted(d.addresses.RedisURL)))
+		problems = append(problems, fmt.Errorf("%w (%s)", err, config.Redacted(d.addresses.RedisURL)))
 	}
 	return problems, remarks
-}
-
-// redacted is a Redis URL without its password.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "redis"
-	}
-	return u.Redacted()
 }

@@ -16,7 +16,7 @@ import (
 // TOML returns the configuration as a TOML document that Load reads back, with every key and the
 // password in redis.url replaced by xxxxx.
 func (c Config) TOML() ([]byte, error) {
-	c.Redis.URL = redacted(c.Redis.URL)
+	c.Redis.URL = Redacted(c.Redis.URL)
 	values := valuesOf(reflect.ValueOf(c)).(map[string]any)
 	plugins := values["plugins"].(map[string]any)
 	for name, p := range c.Plugins.ByName {
@@ -47,7 +47,8 @@ func valuesOf(v reflect.Value) any {
 	return values
 }
 
-func redacted(address string) string {
+// Redacted is a Redis URL without its password; Embedded and what holds no password is itself.
+func Redacted(address string) string {
 	u, err := url.Parse(address)
 	if address == consumer.Embedded || err == nil && u.User == nil {
 		return address
