@@ -42,8 +42,8 @@ func commitSize(r commitRequest) int {
 	return size
 }
 
-// commit writes the outcome in one step, if the message is still ours. It returns "done", "fenced", "gone",
-// an error's text, or answerNone; nothing was written for any but "done".
+// commit writes the outcome in one step, if the message is still ours. It returns "done", or why nothing was written, as
+// commit.lua has it, or answerNone.
 func (w *Worker) commit(redisCtx context.Context, d *delivery, o outcome) string {
 	r := commitRequest{d: d, o: o, answer: make(chan string, 1)}
 	for i, e := range o.emits {
@@ -72,7 +72,7 @@ func (w *Worker) emitOf(d *delivery, n int, e abi.Emit) (emit, error) {
 // refusal is the error's text in a commit's answer, or empty.
 func refusal(answer string) string {
 	switch answer {
-	case "done", "fenced", "gone", answerNone:
+	case "done", "fenced", "gone", "overtaken", "conflict", answerNone:
 		return ""
 	}
 	return answer
@@ -80,11 +80,11 @@ func refusal(answer string) string {
 
 func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	w.batchNumber++
-	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey())
-	args := []any{
-		w.cfg.Group, w.cfg.Consumer, w.batchNumber, ledgerTTL.Milliseconds(), now(),
+	keys := w.scriptKeys(w.cfg.DeadLetters.Stream, w.ledgerKey())
+	args := w.scriptArgs(
+		w.batchNumber, ledgerTTL.Milliseconds(), now(),
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
-	}
+	)
 	for _, r := range batch {
 		args = w.appendCommit(args, keys, r)
 	}
@@ -95,6 +95,10 @@ func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	})
 	switch {
 	case err == nil:
+		if text(reply[len(batch)]) == "due" {
+			w.due.Store(true)
+			w.nudge()
+		}
 		for i, r := range batch {
 			r.answer <- text(reply[i])
 		}
@@ -115,7 +119,7 @@ func (w *Worker) ledgerKey() string {
 func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest) []any {
 	lock := r.d.held()
 	extra := w.verbArgs(keys, r)
-	args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, string(r.o.verb),
+	args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, string(r.o.verb), r.d.lane,
 		keys.pos(lock.key), lock.token, keys.pos(w.traceKey(r.d)), r.o.reason, len(extra))
 	return append(args, extra...)
 }
@@ -125,9 +129,11 @@ func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
 	var args []any
 	switch r.o.verb {
 	case verbAck:
+		args = append(args, len(r.emits))
 		for _, e := range r.emits {
 			args = append(args, keys.pos(e.stream), e.payload, e.traceID)
 		}
+		args = append(args, 0)
 	case verbDead:
 		args = append(args, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
 		args = append(args, foreignFields(r.d.fields)...)

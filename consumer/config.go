@@ -80,11 +80,25 @@ type TraceConfig struct {
 	TTL time.Duration `koanf:"ttl"`
 }
 
+// What the order of a channel's messages is kept of. The messages that it is kept of are handled one at a time in the whole
+// fleet, and take effect in the order of the stream; a message that is to be tried again keeps those behind it waiting. Every
+// worker of a group has to be configured alike.
+const (
+	// OrderNone keeps no order.
+	OrderNone = "none"
+	// OrderAddressed keeps the order of a channel's addressed messages.
+	OrderAddressed = "addressed"
+	// OrderChannel keeps the order of all messages of a channel.
+	OrderChannel = "channel"
+)
+
 // InboundConfig is the processor role: messages come in, replies go out.
 type InboundConfig struct {
 	Enabled bool   `koanf:"enabled"`
 	Stream  string `koanf:"stream"`
 	Group   string `koanf:"group"`
+	// Order is what the order of a channel's messages is kept of: OrderNone, OrderAddressed or OrderChannel.
+	Order string `koanf:"order"`
 	// Processor is the name of the plugin that handles the messages.
 	Processor string `koanf:"processor"`
 	// MaxInFlight bounds the messages that are fetched and not yet committed.
@@ -111,6 +125,8 @@ type OutboundConfig struct {
 	Group string `koanf:"group"`
 	// MaxLen is about how many entries an outbound stream keeps.
 	MaxLen int64 `koanf:"max_len"`
+	// Order is OrderNone or OrderChannel: whether the messages of a platform's channel are delivered in order.
+	Order string `koanf:"order"`
 	// MaxInFlight, MaxAttempts and MaxPayload are as in InboundConfig, per platform.
 	MaxInFlight int              `koanf:"max_in_flight"`
 	MaxAttempts int              `koanf:"max_attempts"`
@@ -140,7 +156,7 @@ func DefaultRedis() RedisConfig {
 // DefaultInbound returns the defaults of InboundConfig, those of the Stargazer contract.
 func DefaultInbound() InboundConfig {
 	return InboundConfig{
-		Enabled: true, Stream: "sg:stream:inbound", Group: "sg:workers", Processor: "echo",
+		Enabled: true, Stream: "sg:stream:inbound", Group: "sg:workers", Order: OrderChannel, Processor: "echo",
 		MaxInFlight: 64, MaxAttempts: 3, MaxPayload: 8 * units.MiB,
 		Retry: defaultRetry(), Autoclaim: defaultAutoclaim(),
 		Lock:  LockConfig{Enabled: true, Prefix: "sg:lock:channel:", TTL: 30 * time.Second},
@@ -152,7 +168,7 @@ func DefaultInbound() InboundConfig {
 func DefaultOutbound() OutboundConfig {
 	return OutboundConfig{
 		Platforms: []string{}, Adapters: map[string]string{},
-		StreamPrefix: "sg:stream:outbound", Group: "stargazer_gateways", MaxLen: 100_000,
+		StreamPrefix: "sg:stream:outbound", Group: "stargazer_gateways", MaxLen: 100_000, Order: OrderChannel,
 		MaxInFlight: 64, MaxAttempts: 3, MaxPayload: 8 * units.MiB,
 		Retry: defaultRetry(), Autoclaim: defaultAutoclaim(),
 	}
@@ -222,6 +238,7 @@ func (c *InboundConfig) Validate() error {
 	var is checks
 	is.that(c.Stream != "", "stream", `is empty; the fleet's is "sg:stream:inbound"`)
 	is.that(c.Group != "", "group", `is empty; the fleet's is "sg:workers"`)
+	is.that(slices.Contains([]string{OrderNone, OrderAddressed, OrderChannel}, c.Order), "order", `is %q; write "channel", "addressed" or "none"`, c.Order)
 	is.that(!c.Enabled || c.Processor != "", "processor", "is empty; name a plugin, or set enabled = false")
 	is.work(c.MaxInFlight, c.MaxAttempts, c.MaxPayload)
 	is.retry(&c.Retry)
@@ -254,6 +271,7 @@ func (c *OutboundConfig) Validate() error {
 	is.that(c.StreamPrefix != "", "stream_prefix", `is empty; the fleet's is "sg:stream:outbound"`)
 	is.that(c.Group != "", "group", `is empty; the fleet's is "stargazer_gateways"`)
 	is.that(c.MaxLen >= 1000, "max_len", "is %d; the fleet never trims a stream below 1000 entries", c.MaxLen)
+	is.that(c.Order == OrderNone || c.Order == OrderChannel, "order", `is %q; write "channel" or "none"`, c.Order)
 	is.work(c.MaxInFlight, c.MaxAttempts, c.MaxPayload)
 	is.retry(&c.Retry)
 	is.autoclaim(&c.Autoclaim)

@@ -3,10 +3,10 @@
 //
 // A Worker serves one stream. Its goroutines, a file each:
 //
-//	intake.go     reads new entries and sweeps for abandoned ones, never more than there is room for
-//	process.go    the life of one message: turn, claim, handle, commit (a goroutine a message)
+//	intake.go     reads new entries and takes over abandoned ones, never more than there is room for
+//	process.go    the life of one message: claim, handle, commit (a goroutine a message)
 //	batch.go      sends claims, and commits, that are ready together in one script each
-//	heartbeat.go  keeps what is in flight from looking abandoned, and cancels what was lost
+//	heartbeat.go  keeps what is in flight or parked from looking abandoned, and cancels what was lost
 //	monitor.go    measures the stream's lag and warns before it is trimmed unread
 //
 // The scripts folder holds one Lua script a file; scripts.go runs them.

@@ -72,8 +72,8 @@ func TestTheEmbeddedServerFindsALostRead(t *testing.T) {
 	r.send("lost")
 	r.readAs(cfg.Consumer, 1)
 	w := NewWorker(cfg, r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())
-	w.lastRead, w.grouped, w.readLost = "0-0", true, true
-	require.NoError(t, w.intakeOnce(r.ctx, r.ctx, r.ctx))
+	w.grouped, w.readLost = true, true
+	require.NoError(t, w.round(contexts{r.ctx, r.ctx, r.ctx}))
 	require.Equal(t, 1, len(w.flight.all()))
 	require.EqualValues(t, 1, w.flight.all()[0].entry.Message.Attempt)
 }

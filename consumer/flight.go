@@ -23,9 +23,8 @@ type delivery struct {
 	// Set when it is made.
 	entry  envelope.Entry
 	fields map[string]string
-	broken error // why the entry could not be decoded
-	lane   string
-	turn   chan struct{} // closed when it is the first of its lane; nil without a lane
+	broken error  // why the entry could not be decoded
+	lane   string // its place in the order, as the scripts write it; empty where none is kept
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -33,9 +32,6 @@ type delivery struct {
 	mu   sync.Mutex
 	lock heldLock
 
-	// late is set when it was fetched by a request that was under way when the worker was stopped. It is begun
-	// if it can be begun at once, since nobody else has seen it.
-	late bool
 	// returning is set when it is about to be given back: a heartbeat would make it look alive again.
 	returning atomic.Bool
 }
@@ -60,13 +56,12 @@ type flight struct {
 	limit int
 
 	// An entry can be here twice: with a group that was destroyed and made anew, it is delivered again.
-	mu    sync.Mutex
-	now   map[*delivery]struct{}
-	freed chan struct{} // holds a token after something has left
+	mu  sync.Mutex
+	now map[*delivery]struct{}
 }
 
 func newFlight(limit int) *flight {
-	return &flight{limit: limit, now: map[*delivery]struct{}{}, freed: make(chan struct{}, 1)}
+	return &flight{limit: limit, now: map[*delivery]struct{}{}}
 }
 
 // room is how many more may be fetched.
@@ -84,12 +79,8 @@ func (f *flight) add(d *delivery) {
 
 func (f *flight) remove(d *delivery) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	delete(f.now, d)
-	f.mu.Unlock()
-	select {
-	case f.freed <- struct{}{}:
-	default:
-	}
 }
 
 // all returns what is in flight, in no order.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// heartbeats touches everything that is in flight, three times in the span after which a peer would take it or
+// heartbeats touches everything that is in flight or parked, three times in the span after which a peer would take it or
 // a lock would expire, until ctx is done.
 func (w *Worker) heartbeats(ctx context.Context) {
 	t := time.NewTicker(w.heartbeatInterval())
@@ -20,6 +20,7 @@ func (w *Worker) heartbeats(ctx context.Context) {
 			for batch := range slices.Chunk(beating, maxBatch) {
 				w.heartbeat(ctx, batch)
 			}
+			w.tend(ctx)
 		}
 	}
 }
@@ -36,8 +37,8 @@ func (w *Worker) heartbeatInterval() time.Duration {
 func (w *Worker) heartbeat(ctx context.Context, batch []*delivery) {
 	ctx, cancel := context.WithTimeout(ctx, w.heartbeatInterval())
 	defer cancel()
-	keys := newScriptKeys(w.cfg.Stream)
-	args := []any{w.cfg.Group, w.cfg.Consumer, w.cfg.Lock.TTL.Milliseconds()}
+	keys := w.scriptKeys()
+	args := w.scriptArgs(w.cfg.Lock.TTL.Milliseconds())
 	for _, d := range batch {
 		lock := d.held()
 		args = append(args, d.entry.Message.ID, d.entry.Message.Attempt, keys.pos(lock.key), lock.token)
@@ -50,6 +51,27 @@ func (w *Worker) heartbeat(ctx context.Context, batch []*delivery) {
 	for i, verdict := range reply {
 		if verdict != "ok" {
 			batch[i].cancel(errLost)
+		}
+	}
+}
+
+// tendPage is how many parked entries, and how many of the order, one step looks at.
+const tendPage = 100
+
+// tend looks after what is parked and after the order, page by page.
+func (w *Worker) tend(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, w.heartbeatInterval())
+	defer cancel()
+	entry, member := "-", "-"
+	for entry != "" || member != "" {
+		reply, err := w.scripts.tend.Run(ctx, w.redis, w.scriptKeys().keys,
+			w.scriptArgs(w.heartbeatInterval().Milliseconds(), entry, member, tendPage)...).StringSlice()
+		if err != nil {
+			w.log.Debug("what is parked could not be looked after; a peer may take it", "error", err)
+			return
+		}
+		if entry, member = reply[0], reply[1]; entry != "" {
+			entry = idAfter(entry)
 		}
 	}
 }

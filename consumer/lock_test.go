@@ -62,6 +62,7 @@ func TestOneWorkerKeepsTheOrderOfAChannel(t *testing.T) {
 func TestUnaddressedMessagesAndOtherChannelsRunAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
+	r.in.Order = OrderAddressed
 	s := newSlow()
 	r.start(s.handle)
 	r.sendTo("c", true, "addressed")
@@ -81,7 +82,7 @@ func TestALockThatSomebodyElseHoldsIsWaitedForAndNotReleased(t *testing.T) {
 	key := r.in.Lock.Prefix + "c"
 	require.NoError(t, r.redis.Set(r.ctx, key, "foreign", 0).Err())
 	calls := make(chan int64, 1000)
-	w := r.start(attempts(calls))
+	r.start(attempts(calls))
 	r.sendTo("c", true, "waits")
 	// It waits for longer than min_idle and is neither run nor lost nor charged.
 	begun := time.Now()
@@ -90,7 +91,8 @@ func TestALockThatSomebodyElseHoldsIsWaitedForAndNotReleased(t *testing.T) {
 	require.Equal(t, "foreign", r.redis.Get(r.ctx, key).Val())
 	p := r.pending()
 	require.Len(t, p, 1)
-	require.Equal(t, w.cfg.Consumer, p[0].Consumer)
+	require.Equal(t, parkedConsumer, p[0].Consumer)
+	require.Zero(t, p[0].RetryCount)
 	require.NoError(t, r.redis.Del(r.ctx, key).Err())
 	require.EqualValues(t, 1, receive(t, calls, "the call"))
 	r.awaitReplies("waits")
@@ -177,10 +179,10 @@ func TestALockKeyThatIsNoLockIsAFailedTryInWords(t *testing.T) {
 	r.awaitReplies("fine")
 }
 
-func TestWithoutLocksAddressedMessagesRunAtTheSameTime(t *testing.T) {
+func TestWithoutLocksAndOrderAddressedMessagesRunAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
-	r.in.Lock.Enabled = false
+	r.in.Lock.Enabled, r.in.Order = false, OrderNone
 	s := newSlow()
 	r.start(s.handle)
 	r.sendTo("c", true, "one")

@@ -186,3 +186,12 @@ func (r *rig) audit(id string) string {
 	}
 	return text
 }
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

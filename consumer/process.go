@@ -29,68 +29,40 @@ const (
 	verbDead   verb = "dead"   // moved to the dead letters
 	verbReturn verb = "return" // given back, for anybody to take at once
 	verbLost   verb = "lost"   // another worker's by now: nothing is committed
+	verbParked verb = ""       // not begun: the claim has parked it, and there is nothing to commit
 )
 
-// process is the life of one message: its turn, its claim, the call, the commit.
-func (w *Worker) process(redisCtx context.Context, stop <-chan struct{}, d *delivery) {
+// process is the life of one message: its claim, the call, the commit.
+func (w *Worker) process(c contexts, d *delivery) {
 	begun := time.Now()
-	w.settle(redisCtx, d, w.attempt(redisCtx, stop, d), begun)
+	if o := w.attempt(c, d); o.verb != verbParked {
+		w.settle(c.redis, d, o, begun)
+	}
 	d.cancel(nil)
 	w.metrics.of(w, d).inFlight.Dec()
-	w.lanes.leave(d)
 	w.flight.remove(d)
+	w.nudge()
 }
 
-func (w *Worker) attempt(redisCtx context.Context, stop <-chan struct{}, d *delivery) outcome {
+func (w *Worker) attempt(c contexts, d *delivery) outcome {
 	if d.broken != nil {
 		return outcome{verb: verbDead, reason: d.broken.Error()}
 	}
-	if o, ok := w.awaitTurn(stop, d); !ok {
-		return o
+	if c.stopping.Err() != nil {
+		return outcome{verb: verbReturn, uncharged: true}
 	}
-	if o, ok := w.claim(redisCtx, stop, d); !ok {
+	if o, ok := w.claim(c, d); !ok {
 		return o
 	}
 	if d.ctx.Err() != nil {
 		return notBegun(d)
 	}
-	if d.late {
-		stop = nil
-	}
 	begun := time.Now()
-	v, err := w.handler.Handle(d.ctx, stop, &d.entry.Message)
+	v, err := w.handler.Handle(d.ctx, c.stopping.Done(), &d.entry.Message)
 	if !errors.Is(err, abi.ErrNotStarted) {
 		w.metrics.of(w, d).handling.Observe(time.Since(begun).Seconds())
 	}
 	return w.judge(d, v, err)
-}
-
-// awaitTurn waits until d is the first of its lane. It returns false, and what to do instead, when the worker
-// stops or the message is lost before.
-func (w *Worker) awaitTurn(stop <-chan struct{}, d *delivery) (outcome, bool) {
-	if isDone(stop) && !d.late {
-		return outcome{verb: verbReturn, uncharged: true}, false
-	}
-	if d.turn == nil || isDone(d.turn) {
-		return outcome{}, true
-	}
-	select {
-	case <-d.turn:
-		return outcome{}, true
-	case <-stop:
-		return outcome{verb: verbReturn, uncharged: true}, false
-	case <-d.ctx.Done():
-		return notBegun(d), false
-	}
-}
-
-func isDone(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // judge turns the handler's answer into what is to be committed.
@@ -161,6 +133,12 @@ func (w *Worker) settle(redisCtx context.Context, d *delivery, o outcome, begun 
 	case answer == "fenced" || answer == "gone":
 		m.fenced.Inc()
 		log.Warn("result discarded: "+errLost.Error(), "outcome", string(o.verb), "why", answer)
+	case answer == "overtaken":
+		m.returned.Inc()
+		log.Warn("result discarded: an earlier message of its channel has turned up, and comes first")
+	case answer == "conflict":
+		m.returned.Inc()
+		log.Info("result discarded: another message has changed the state that it was made from; it is handled again")
 	case answer != "done":
 		log.Error("message left pending: its outcome can't be written", "outcome", string(o.verb), "error", answer)
 	default:

@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"context"
 	"math"
 	"strconv"
 	"strings"
@@ -17,22 +16,22 @@ const deadAfter = 10
 // sweep takes over, page by page, what has been idle for min_idle: entries that have used their attempts up go
 // to the dead letters without being run, since they may be what killed the worker; entries that were trimmed
 // away while pending are acknowledged; the others are claimed as far as there is room.
-func (w *Worker) sweep(redisCtx, working context.Context, stop <-chan struct{}) error {
-	pass, err := w.reclaim(redisCtx, working, stop, modeIdle, "-")
+func (w *Worker) sweep(c contexts) error {
+	pass, err := w.reclaim(c, modeIdle, "-")
 	if err != nil {
 		return err
 	}
 	w.sweepFrom = pass.blocked
-	return w.forget(redisCtx, namePrefix, deadAfter*w.cfg.Autoclaim.MinIdle)
+	return w.forget(c.redis, namePrefix, deadAfter*w.cfg.Autoclaim.MinIdle)
 }
 
 // resumeSweep goes on where the last sweep had no room, as soon as there is some: what was abandoned has waited for
 // longer than what is new, and need not wait for the next sweep.
-func (w *Worker) resumeSweep(redisCtx, working context.Context, stop <-chan struct{}) error {
+func (w *Worker) resumeSweep(c contexts) error {
 	if w.sweepFrom == "" || w.flight.room() <= 0 {
 		return nil
 	}
-	pass, err := w.reclaim(redisCtx, working, stop, modeIdle, w.sweepFrom)
+	pass, err := w.reclaim(c, modeIdle, w.sweepFrom)
 	if err != nil {
 		return err
 	}
@@ -40,10 +39,10 @@ func (w *Worker) resumeSweep(redisCtx, working context.Context, stop <-chan stru
 	return nil
 }
 
-// adopt finds the entries that a lost read has moved to our pending list. They are newer than all that other
-// reads gave us, and need not idle first: nobody else knows of them.
-func (w *Worker) adopt(redisCtx, working context.Context, stop <-chan struct{}) error {
-	pass, err := w.reclaim(redisCtx, working, stop, modeOwn, idAfter(w.lastRead))
+// adopt finds the entries that a lost reply has moved to our pending list: what is ours there and not in flight. They
+// need not idle first, since nobody else knows of them.
+func (w *Worker) adopt(c contexts) error {
+	pass, err := w.reclaim(c, modeOwn, "-")
 	if err == nil {
 		w.readLost = pass.blocked != ""
 	}
@@ -65,14 +64,14 @@ type pass struct {
 
 // reclaim hands out pending entries, from the id on, page by page to the end of the list. Once there is no more room,
 // a pass that does not begin at the list's beginning ends with its page: another one follows.
-func (w *Worker) reclaim(redisCtx, working context.Context, stop <-chan struct{}, mode, from string) (pass, error) {
+func (w *Worker) reclaim(c contexts, mode, from string) (pass, error) {
 	found, whole := pass{next: schedulePoll}, from == "-"
-	for from != "" && !isDone(stop) && (whole || found.blocked == "") {
-		reply, err := w.scripts.reclaim.Run(redisCtx, w.redis, w.reclaimKeys(), w.reclaimArgs(mode, from)...).Slice()
+	for from != "" && c.stopping.Err() == nil && (whole || found.blocked == "") {
+		reply, err := w.scripts.reclaim.Run(c.redis, w.redis, w.reclaimKeys(), w.reclaimArgs(mode, from)...).Slice()
 		if err != nil {
 			return pass{}, err
 		}
-		w.tookOver(redisCtx, working, stop, reply, mode)
+		w.tookOver(c, reply, mode)
 		if next := number(reply[5]); next >= 0 {
 			found.next = time.Duration(next) * time.Millisecond
 		}
@@ -86,7 +85,7 @@ func (w *Worker) reclaim(redisCtx, working context.Context, stop <-chan struct{}
 
 func (w *Worker) reclaimKeys() []string {
 	audit := w.auditKey()
-	return []string{w.cfg.Stream, w.cfg.DeadLetters.Stream, audit, audit + ":previous", w.scheduleKey()}
+	return w.scriptKeys(w.cfg.DeadLetters.Stream, audit, audit+":previous").keys
 }
 
 func (w *Worker) auditKey() string {
@@ -113,37 +112,34 @@ func (w *Worker) reclaimArgs(mode, from string) []any {
 	if w.cfg.Trace.Enabled {
 		tracePrefix = w.cfg.Trace.Prefix
 	}
-	args := []any{
-		w.cfg.Group, w.cfg.Consumer, minIdle.Milliseconds(), from, max(w.cfg.Autoclaim.PageSize, 1), max(w.flight.room(), 0),
+	args := w.scriptArgs(
+		minIdle.Milliseconds(), from, max(w.cfg.Autoclaim.PageSize, 1), max(w.flight.room(), 0),
 		w.cfg.MaxAttempts, now(), w.cfg.DeadLetters.MaxLen, seconds(w.cfg.Autoclaim.AuditTTL),
 		tracePrefix, seconds(w.cfg.Trace.TTL), mode,
-	}
+	)
 	for _, d := range w.flight.all() {
 		args = append(args, d.entry.Message.ID)
 	}
 	return args
 }
 
-// tookOver reads reclaim.lua's reply, reports it, and dispatches what was claimed.
-func (w *Worker) tookOver(redisCtx, working context.Context, stop <-chan struct{}, reply []any, mode string) {
-	var batch []*delivery
+// tookOver reads reclaim.lua's reply, reports it, and begins what was claimed.
+func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 	for _, v := range list(reply[1]) {
 		e := list(v)
 		id, count, from := text(e[0]), number(e[1]), text(e[2])
-		d := w.accept(working, stop, id, count, pairs(list(e[4])))
-		batch = append(batch, d)
+		d := w.accept(c, id, count, text(e[4]), pairs(list(e[5])))
+		w.begin(c, d)
 		switch {
 		case mode == modeOwn:
 			w.log.Info("message of a lost read found", "message_id", id)
-			w.lastRead = id
-		case from == w.cfg.Consumer:
-			w.log.Debug("message is tried again", "message_id", id, "attempt", count)
+		case from == parkedConsumer:
+			w.log.Debug("message was waiting for this try", "message_id", id, "attempt", count)
 		default:
 			w.log.Info("message taken over", "message_id", id, "from", from, "idle_ms", number(e[3]), "attempt", count)
 			w.metrics.of(w, d).reclaimed.Inc()
 		}
 	}
-	w.dispatch(redisCtx, stop, batch)
 	for _, v := range list(reply[2]) {
 		e := list(v)
 		w.log.Error("message dead-lettered without another try: its attempts are used up",

@@ -1,21 +1,23 @@
 package consumer
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 )
 
-// scheduleKey is a sorted set of pending entries by the moment at which they are due, in ms of Redis's clock.
-// What is on it is handed out then, however long it has been idle: failed tries after their delay, and what a
-// stopping worker gave back at once. It outlives every worker.
+// parkedConsumer owns what is pending and in no worker's hands, as prelude.lua says.
+const parkedConsumer = namePrefix + "parked"
+
+// scheduleKey is a sorted set of parked entries by the moment at which they are due, in ms of Redis's clock. What is
+// on it is handed out then: failed tries after their delay; at once what a stopping worker gave back, and what has
+// waited for an earlier message of its channel. It outlives every worker.
 func (w *Worker) scheduleKey() string {
 	return "sg:schedule:" + w.cfg.Stream + ":" + w.cfg.Group
 }
 
 // handOut takes what is due, as far as there is room, and notes when to look again.
-func (w *Worker) handOut(redisCtx, working context.Context, stop <-chan struct{}) error {
-	pass, err := w.reclaim(redisCtx, working, stop, modeDue, "-")
+func (w *Worker) handOut(c contexts) error {
+	pass, err := w.reclaim(c, modeDue, "-")
 	if err != nil {
 		return err
 	}
@@ -24,11 +26,8 @@ func (w *Worker) handOut(redisCtx, working context.Context, stop <-chan struct{}
 }
 
 // retryDelay is the time until the next try in ms: what the plugin asked for, or else what the configuration
-// says. Where autoclaim is off nobody would look at the schedule, and the message waits for whoever claims it.
-func (w *Worker) retryDelay(r commitRequest) any {
-	if !w.cfg.Autoclaim.Enabled {
-		return ""
-	}
+// says.
+func (w *Worker) retryDelay(r commitRequest) int64 {
 	if r.o.after > 0 {
 		return r.o.after.Milliseconds()
 	}

@@ -21,8 +21,14 @@ var commitLua string
 //go:embed scripts/heartbeat.lua
 var heartbeatLua string
 
-//go:embed scripts/park.lua
-var parkLua string
+//go:embed scripts/order.lua
+var orderLua string
+
+//go:embed scripts/fetch.lua
+var fetchLua string
+
+//go:embed scripts/tend.lua
+var tendLua string
 
 //go:embed scripts/reclaim.lua
 var reclaimLua string
@@ -33,16 +39,17 @@ var forgetLua string
 //go:embed scripts/rights.lua
 var rightsLua string
 
-// scripts are the Lua scripts of the folder scripts, each behind prelude.lua.
+// scripts are the Lua scripts of the folder scripts, each behind prelude.lua, and behind order.lua where it keeps the order.
 type scripts struct {
-	claim, commit, heartbeat, park, reclaim, forget, rights *redis.Script
+	fetch, claim, commit, heartbeat, tend, reclaim, forget, rights *redis.Script
 }
 
 func newScripts() scripts {
 	script := func(text string) *redis.Script { return redis.NewScript(prelude + text) }
+	ordering := func(text string) *redis.Script { return script(orderLua + text) }
 	return scripts{
-		claim: script(claimLua), commit: script(commitLua), heartbeat: script(heartbeatLua), park: script(parkLua),
-		reclaim: script(reclaimLua), forget: script(forgetLua), rights: script(rightsLua),
+		fetch: ordering(fetchLua), claim: script(claimLua), commit: ordering(commitLua), heartbeat: script(heartbeatLua),
+		tend: ordering(tendLua), reclaim: ordering(reclaimLua), forget: script(forgetLua), rights: script(rightsLua),
 	}
 }
 
@@ -65,6 +72,22 @@ func runSure(ctx context.Context, c redis.UniversalClient, log *slog.Logger, s *
 		log.Warn("redis script failed; it will be sent again", "error", err, "in", next)
 		pause(ctx, next)
 	}
+}
+
+// scriptKeys returns the keys that every script gets, and those that only one does. What prelude.lua says of KEYS and
+// scriptArgs belong together.
+func (w *Worker) scriptKeys(more ...string) *scriptKeys {
+	return newScriptKeys(append([]string{w.cfg.Stream, w.scheduleKey(), w.orderKey()}, more...)...)
+}
+
+// scriptArgs returns the arguments that every script gets, and those that only one does.
+func (w *Worker) scriptArgs(more ...any) []any {
+	return append([]any{w.cfg.Group, w.cfg.Consumer, w.cfg.Order, w.cfg.ChannelKey}, more...)
+}
+
+// orderKey is a sorted set of what is pending of the channels whose order is kept; order.lua says how.
+func (w *Worker) orderKey() string {
+	return "sg:order:" + w.cfg.Stream + ":" + w.cfg.Group
 }
 
 // script arguments: keys are referred to by their position, each once.

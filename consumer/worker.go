@@ -36,6 +36,9 @@ func Name() string {
 type WorkerConfig struct {
 	// Role is "processor" or "adapter", and Platform the adapter's platform. They label metrics and logs.
 	Role, Platform string
+	// Order is what the order of a channel's messages is kept of, and ChannelKey the key under which a payload names its
+	// channel.
+	Order, ChannelKey string
 	// Stream and Group are read under the name Consumer.
 	Stream, Group, Consumer string
 	// MaxInFlight, MaxAttempts and MaxPayload (bytes) are as in InboundConfig.
@@ -54,7 +57,7 @@ type WorkerConfig struct {
 // Inbound is the configuration of the processor role's worker.
 func Inbound(name string, in InboundConfig, out OutboundConfig, dead DeadLettersConfig) WorkerConfig {
 	return WorkerConfig{
-		Role: "processor", Stream: in.Stream, Group: in.Group, Consumer: name,
+		Role: "processor", Order: in.Order, ChannelKey: "channel_key", Stream: in.Stream, Group: in.Group, Consumer: name,
 		MaxInFlight: in.MaxInFlight, MaxAttempts: in.MaxAttempts, MaxPayload: int(in.MaxPayload), MaxLen: out.MaxLen,
 		Retry: in.Retry, Autoclaim: in.Autoclaim, Lock: in.Lock, Trace: in.Trace, DeadLetters: dead, Emits: out,
 	}
@@ -64,7 +67,7 @@ func Inbound(name string, in InboundConfig, out OutboundConfig, dead DeadLetters
 // trace belongs to the processing, reports no transitions.
 func Outbound(name, platform string, out OutboundConfig, dead DeadLettersConfig) WorkerConfig {
 	return WorkerConfig{
-		Role: "adapter", Platform: platform, Stream: out.StreamOf(platform), Group: out.GroupOf(platform), Consumer: name,
+		Role: "adapter", Platform: platform, Order: out.Order, ChannelKey: "channel_id", Stream: out.StreamOf(platform), Group: out.GroupOf(platform), Consumer: name,
 		MaxInFlight: out.MaxInFlight, MaxAttempts: out.MaxAttempts, MaxPayload: int(out.MaxPayload), MaxLen: out.MaxLen,
 		Retry: out.Retry, Autoclaim: out.Autoclaim, DeadLetters: dead, Emits: out,
 	}
@@ -80,19 +83,24 @@ type Worker struct {
 	scripts scripts
 
 	flight   *flight
-	lanes    *lanes
 	claims   *batcher[claimRequest]
 	commits  *batcher[commitRequest]
 	handling sync.WaitGroup // a count for each delivery
 
+	mostOrdered int
+
 	// Owned by the intake's goroutine.
 	intakeState
+	wake    chan struct{} // holds a token when there may be something to do for the intake
+	due     atomic.Bool   // the schedule has something to be taken at once
+	watch   chan string   // sends the lookout out, with the id behind which it is to look
+	arrived chan struct{} // the lookout is back
 
 	// Owned by the commit batcher's goroutine.
 	batchNumber uint64
 
-	begin   sync.Once
-	reading chan struct{}         // closed by begin
+	first   sync.Once
+	reading chan struct{}         // closed by first
 	problem atomic.Pointer[error] // why the worker is not ready; nil when it is
 	cut     atomic.Int64          // messages that the drain's end cut short
 }
@@ -101,7 +109,8 @@ type Worker struct {
 func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Metrics, log *slog.Logger) *Worker {
 	w := &Worker{
 		cfg: cfg, redis: client, handler: h, metrics: m, scripts: newScripts(),
-		flight: newFlight(cfg.MaxInFlight), lanes: newLanes(), reading: make(chan struct{}),
+		flight: newFlight(cfg.MaxInFlight), mostOrdered: mostOrdered, reading: make(chan struct{}),
+		wake: make(chan struct{}, 1), watch: make(chan string, 1), arrived: make(chan struct{}, 1),
 		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
 	}
 	w.claims = newBatcher(claimSize, w.flushClaims)
@@ -135,7 +144,7 @@ func (w *Worker) checkRights(ctx context.Context) error {
 // can't tell.
 func (w *Worker) missingRights(ctx context.Context) ([]string, error) {
 	audit := w.auditKey()
-	keys := newScriptKeys(w.cfg.Stream, w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey(), audit, audit+":previous")
+	keys := w.scriptKeys(w.cfg.DeadLetters.Stream, w.ledgerKey(), audit, audit+":previous")
 	lock, trace := 0, 0
 	if w.cfg.Lock.Enabled {
 		lock = keys.pos(w.cfg.Lock.Prefix + "-")
@@ -143,7 +152,7 @@ func (w *Worker) missingRights(ctx context.Context) ([]string, error) {
 	if w.cfg.Trace.Enabled {
 		trace = keys.pos(w.cfg.Trace.Prefix + "-")
 	}
-	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.cfg.Group, w.cfg.Consumer, lock, trace).StringSlice()
+	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.scriptArgs(lock, trace)...).StringSlice()
 }
 
 // Ready returns nil while the worker reads its stream, else the reason why it does not.
@@ -160,15 +169,14 @@ func (w *Worker) Reading() <-chan struct{} { return w.reading }
 func (w *Worker) setReady(err error) {
 	if err == nil {
 		w.problem.Store(nil)
-		w.begin.Do(func() { close(w.reading) })
+		w.first.Do(func() { close(w.reading) })
 		return
 	}
 	w.problem.Store(&err)
 }
 
-// Run works until stopping is done, and then sees through what is in flight. A read that is blocked at that
-// moment can't be called back: what it still brings is handled, if it can be begun at once. When working is done,
-// which is the drain's end, calls are cancelled, and what is left is given back for others to take at once.
+// Run works until stopping is done, and then sees through what is in flight. When working is done, which is the drain's
+// end, calls are cancelled, and what is left is given back for others to take at once.
 //
 // It returns nil when everything that was begun was also finished.
 func (w *Worker) Run(stopping, working context.Context) error {
@@ -185,9 +193,10 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	background.Go(func() { w.commits.run(redisCtx) })
 	background.Go(func() { w.heartbeats(redisCtx) })
 	background.Go(func() { w.monitor(redisCtx) })
+	background.Go(func() { w.lookout(redisCtx) })
 
 	w.log.Info("worker started", "consumer", w.cfg.Consumer)
-	w.intake(stopping, working, redisCtx)
+	w.intake(contexts{stopping, working, redisCtx})
 	w.setReady(errors.New("draining"))
 	w.handling.Wait()
 	w.leaveGroup(redisCtx)
@@ -213,8 +222,7 @@ func (w *Worker) leaveGroup(ctx context.Context) {
 // forget removes consumers of the group whose name begins so, that have been idle for so long and have
 // nothing pending.
 func (w *Worker) forget(ctx context.Context, prefix string, idle time.Duration) error {
-	names, err := w.scripts.forget.Run(ctx, w.redis, []string{w.cfg.Stream},
-		w.cfg.Group, w.cfg.Consumer, prefix, idle.Milliseconds()).StringSlice()
+	names, err := w.scripts.forget.Run(ctx, w.redis, w.scriptKeys().keys, w.scriptArgs(prefix, idle.Milliseconds())...).StringSlice()
 	if err != nil {
 		return explain(err, w.cfg.Stream)
 	}

@@ -1,12 +1,12 @@
--- Begins the handling of a batch of messages: takes the channel's lock where one is wanted, and reports CLAIMED. From
--- here on the try counts: a message that must wait for the lock is shown with one delivery less until it is begun, so
--- that it is charged nothing should its worker die before.
+-- Begins the handling of a batch of messages: takes the channel's lock where one is wanted, and reports CLAIMED. A
+-- message whose lock another holds is parked, charged no try, and scheduled to be looked at again.
 --
--- KEYS[1] stream, KEYS[2..] keys that ARGV names by position
--- ARGV[1] group, [2] consumer, [3] now (Unix seconds), [4] lock TTL (ms), [5] trace TTL (s), then for each message
---   id, delivery count, lock key's position (0 = none), token, trace key's position (0 = none)
+-- KEYS[4..] keys that ARGV names by position
+-- ARGV[5] now (Unix seconds), [6] lock TTL (ms), [7] trace TTL (s), then for each message
+--   id, delivery count, lock key's position (0 = none), token, trace key's position (0 = none), time until it is looked at
+--   again (ms)
 -- Reply: for each message "ok", "busy" (another holds the lock), "fenced", "gone" or an error's text
-local now, lock_ttl, trace_ttl = ARGV[3], ARGV[4], ARGV[5]
+local now, lock_ttl, trace_ttl = ARGV[5], ARGV[6], ARGV[7]
 
 local function lock(key, token)
   local holder = redis.pcall('GET', key)
@@ -18,12 +18,14 @@ local function lock(key, token)
 end
 
 local reply = {}
-for i = 6, #ARGV, 5 do
+for i = 8, #ARGV, 6 do
   local id, count, lock_at, token, trace_at = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 4])
-  local refused, shown = lost(id, count)
+  local refused = lost(id, count)
   if not refused and lock_at > 0 then refused = lock(KEYS[lock_at], token) end
-  if not refused and shown ~= count then touch(id, count) end
-  if refused == 'busy' and shown == count then touch(id, count - 1) end
+  if refused == 'busy' then
+    give(parked, id, count - 1)
+    hand_out_at(id, count - 1, clock() + tonumber(ARGV[i + 5]))
+  end
   if not refused and trace_at > 0 then trace(KEYS[trace_at], trace_ttl, 'CLAIMED', now, count, '') end
   reply[#reply + 1] = refused or 'ok'
 end

@@ -1,118 +1,178 @@
 -- Commits a batch of finished messages, each in one step or not at all.
 --
--- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] schedule, KEYS[5..] keys that ARGV names by position
--- ARGV[1] group, [2] consumer, [3] batch number, [4] ledger TTL (ms), [5] now (Unix seconds),
---   [6] dead letters' MAXLEN, [7] MAXLEN of a stream that is emitted to, [8] trace TTL (s), then for each message
---   id, delivery count, verb, lock key's position (0 = none), token, trace key's position (0 = none), reason,
+-- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6..] keys that ARGV names by position
+-- ARGV[5] batch number, [6] ledger TTL (ms), [7] now (Unix seconds), [8] dead letters' MAXLEN, [9] MAXLEN of a stream that
+--   is emitted to, [10] trace TTL (s), then for each message
+--   id, delivery count, verb, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none), reason,
 --   the number of arguments that follow for this message, and these:
---     ack:    for each emit the stream key's position, data, trace id
---     retry:  the time until the next try (ms; '' = whenever autoclaim finds it)
+--     ack:    the number of emits, for each the stream key's position, data, trace id; the number of reads of the state,
+--             for each the key's position, '1' or '0' (there was no such key), value; for each write the key's position, value,
+--             and 'delete', 'keep' or the time until it expires (ms)
+--     retry:  the time until the next try (ms)
 --     dead:   data, trace id, then name and value of every further field that the entry had
 --     return: the delivery count to go back to, the idle time to show (ms)
 --     lost:   nothing; the message is known to be another's, only our lock is released
--- Reply: for each message "done", "fenced", "gone", or an error's text; nothing is written for any but "done"
+-- Reply: for each message
+--   "done",
+--   "fenced" or "gone": it is not ours any more,
+--   "overtaken": an earlier message of its channel has turned up since; it was parked and will be handled after that one,
+--   "conflict": what it has read of the state does not hold any more; it will be handled again at once,
+--   or an error's text.
+--   Nothing of the outcome is written for any but "done". Then 'due' where the schedule has something to be taken at
+--   once, else ''
 --
 -- The ledger remembers the last batch of this consumer, which sends one at a time: a batch whose reply was lost
 -- and which is sent again is answered from it.
-local ledger, number = KEYS[3], ARGV[3]
-local now, dead_maxlen, emit_maxlen, trace_ttl = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local ledger, number = KEYS[5], ARGV[5]
+local now, dead_maxlen, emit_maxlen, trace_ttl = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 
 local last = redis.pcall('HMGET', ledger, 'batch', 'reply')
 if last[1] == number then return cjson.decode(last[2]) end
 
--- The schedule goes with the stream that it is for, in the end: so long after the last entry was due.
-local schedule_ttl = 7 * 24 * 3600 * 1000
+local due = ''
+
+-- Puts a message that is ours back, to be handed out again.
+local function put_back(m, count, at)
+  give(parked, m.id, count)
+  hand_out_at(m.id, count, at)
+  due = at == 0 and 'due' or due
+end
+
+-- Takes a message out of the pending list and out of its lane, whose next may run now.
+local function finish(m)
+  redis.call('XACK', stream, group, m.id)
+  if m.lane == '' then return end
+  redis.call('ZREM', order, member(m.lane, m.id))
+  if call_next(m.lane) then due = 'due' end
+end
+
+-- Reads the arguments of an acknowledgement, since what they ask for is checked before the first of it is written.
+local function effects(m)
+  local at, e = m.first, { emits = {}, reads = {}, writes = {} }
+  local function take(list, n)
+    for _ = 1, n do
+      list[#list + 1] = { KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2] }
+      at = at + 3
+    end
+  end
+  at = at + 1
+  take(e.emits, tonumber(ARGV[at - 1]))
+  at = at + 1
+  take(e.reads, tonumber(ARGV[at - 1]))
+  take(e.writes, (m.last + 1 - at) / 3)
+  return e
+end
+
+-- Whether the state is what the plugin has read.
+local function holds(reads)
+  for _, r in ipairs(reads) do
+    local value = redis.pcall('GET', r[1])
+    if type(value) == 'table' then return nil, 'key "' .. r[1] .. '" is not state of a plugin: ' .. value.err end
+    if r[2] == '1' and value ~= r[3] or r[2] == '0' and value then return false end
+  end
+  return true
+end
+
+local function write(w)
+  if w[3] == 'delete' then
+    redis.call('DEL', w[1])
+  elseif w[3] == 'keep' then
+    redis.call('SET', w[1], w[2])
+  else
+    redis.call('SET', w[1], w[2], 'PX', w[3])
+  end
+end
 
 local verbs = {}
 
 function verbs.ack(m)
-  for i = m.first, m.last, 3 do
-    local refused = unappendable(KEYS[tonumber(ARGV[i])])
+  local e = effects(m)
+  for _, emit in ipairs(e.emits) do
+    local refused = unappendable(emit[1])
     if refused then return refused end
   end
-  for i = m.first, m.last, 3 do
-    local refused = append(KEYS[tonumber(ARGV[i])], emit_maxlen, { 'data', ARGV[i + 1], 'ts', now, 'trace_id', ARGV[i + 2] })
-    if refused then return refused end
+  local same, refused = holds(e.reads)
+  if refused then return refused end
+  if not same then
+    put_back(m, m.count - 1, 0)
+    return 'conflict'
   end
-  redis.call('XACK', stream, group, m.id)
+  for _, emit in ipairs(e.emits) do
+    local failed = append(emit[1], emit_maxlen, { 'data', emit[2], 'ts', now, 'trace_id', emit[3] })
+    if failed then return failed end
+  end
+  for _, w in ipairs(e.writes) do write(w) end
+  finish(m)
   return nil, 'COMPLETED'
 end
 
--- Puts the entry on the schedule: whoever has room when it is due takes it, however long it has been idle. The
--- delivery count goes with it, so that what others have taken since is not mistaken for what was scheduled. A key
--- of another type leaves the entry to autoclaim.
--- Without a delay it is due whatever the clock of a Redis that comes after this one.
-local function schedule(id, count, delay)
-  local added = redis.pcall('ZADD', KEYS[4], delay and clock() + delay or 0, scheduled(id, count))
-  if type(added) == 'table' and added.err then return end
-  redis.call('PEXPIRE', KEYS[4], math.max(redis.call('PTTL', KEYS[4]), (delay or 0) + schedule_ttl))
-end
-
--- A message whose claim failed was not begun, but it was tried: from here on it counts.
 function verbs.retry(m)
-  if m.shown ~= m.count then touch(m.id, m.count) end
-  if ARGV[m.first] ~= '' then schedule(m.id, m.count, tonumber(ARGV[m.first])) end
+  put_back(m, m.count, clock() + tonumber(ARGV[m.first]))
   return nil, 'ERRORED'
 end
 
 function verbs.dead(m)
-  local refused = unappendable(KEYS[2])
+  local refused = unappendable(KEYS[4])
   if refused then return refused end
   local fields = {
     'original_stream', stream, 'original_msg_id', m.id, 'error', m.reason, 'attempt', m.count,
     'data', ARGV[m.first], 'ts', now, 'trace_id', ARGV[m.first + 1],
   }
   for i = m.first + 2, m.last do fields[#fields + 1] = ARGV[i] end
-  refused = append(KEYS[2], dead_maxlen, fields)
+  refused = append(KEYS[4], dead_maxlen, fields)
   if refused then return refused end
-  redis.call('XACK', stream, group, m.id)
+  finish(m)
   return nil, 'ERRORED'
 end
 
--- "return" is a word of Lua's. XCLAIM removes an entry that was trimmed from the pending list, so it is asked for first.
+-- "return" is a word of Lua's. The entry is shown as idle, so that a peer which knows no schedule takes it, too.
 verbs['return'] = function(m)
-  if redis.call('XRANGE', stream, m.id, m.id, 'COUNT', 1)[1] then
-    redis.call('XCLAIM', stream, group, consumer, 0, m.id, 'IDLE', ARGV[m.first + 1], 'RETRYCOUNT', ARGV[m.first], 'JUSTID')
-    schedule(m.id, ARGV[m.first], nil)
+  if is_there(m.id) then
+    redis.call('XCLAIM', stream, group, parked, 0, m.id, 'IDLE', ARGV[m.first + 1], 'RETRYCOUNT', ARGV[m.first], 'JUSTID')
+    hand_out_at(m.id, ARGV[m.first], 0)
   end
   return nil, nil
 end
 
--- Releases the message's lock, if it is ours. It returns false where it is not.
+-- Releases the message's lock, if it is ours.
 local function release(m)
-  if not m.lock then return true end
-  if redis.pcall('GET', m.lock) ~= m.token then return false end
-  redis.pcall('DEL', m.lock)
-  return true
+  if m.lock and redis.pcall('GET', m.lock) == m.token then redis.pcall('DEL', m.lock) end
 end
 
 local function commit(m)
-  local refused
-  refused, m.shown = lost(m.id, m.count)
+  local refused = lost(m.id, m.count)
   if refused or m.verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
     release(m)
     return refused or 'fenced'
   end
   if m.lock and redis.pcall('GET', m.lock) ~= m.token then return 'fenced' end
+  if m.lane ~= '' and (m.verb == 'ack' or m.verb == 'dead') and firsts(m.lane, 1)[1] ~= member(m.lane, m.id) and first_of(m.lane) ~= m.id then
+    give(parked, m.id, m.count - 1)
+    if call_next(m.lane) then due = 'due' end
+    release(m)
+    return 'overtaken'
+  end
   local state
   refused, state = verbs[m.verb](m)
+  if refused == 'conflict' then release(m) end
   if refused then return refused end
   release(m)
   if m.trace and state then trace(m.trace, trace_ttl, state, now, m.count, m.reason) end
   return 'done'
 end
 
-local reply, i = {}, 9
+local reply, i = {}, 11
 while i <= #ARGV do
-  local extra = tonumber(ARGV[i + 7])
+  local extra = tonumber(ARGV[i + 8])
   reply[#reply + 1] = commit({
-    id = ARGV[i], count = tonumber(ARGV[i + 1]), verb = ARGV[i + 2],
-    lock = KEYS[tonumber(ARGV[i + 3])], token = ARGV[i + 4], trace = KEYS[tonumber(ARGV[i + 5])], reason = ARGV[i + 6],
-    first = i + 8, last = i + 7 + extra,
+    id = ARGV[i], count = tonumber(ARGV[i + 1]), verb = ARGV[i + 2], lane = ARGV[i + 3],
+    lock = KEYS[tonumber(ARGV[i + 4])], token = ARGV[i + 5], trace = KEYS[tonumber(ARGV[i + 6])], reason = ARGV[i + 7],
+    first = i + 9, last = i + 8 + extra,
   })
-  i = i + 8 + extra
+  i = i + 9 + extra
 end
+reply[#reply + 1] = due
 redis.pcall('HSET', ledger, 'batch', number, 'reply', cjson.encode(reply))
-redis.pcall('PEXPIRE', ledger, ARGV[4])
+redis.pcall('PEXPIRE', ledger, ARGV[6])
 return reply

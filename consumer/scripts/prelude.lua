@@ -1,27 +1,37 @@
--- Stands in front of every other script. KEYS[1] is the stream, ARGV[1] the group, ARGV[2] this consumer.
+-- Stands in front of every other script. KEYS[1] is the stream, KEYS[2] its schedule, KEYS[3] its order; ARGV[1] is the
+-- group, ARGV[2] this consumer, ARGV[3] what the order holds ("none", "addressed" or "channel"), and ARGV[4] the key
+-- under which a payload names its channel.
 --
 -- Lua does not roll back: what a script must write is asked for before its first write, and what it need not
 -- write (traces, audits, counters) is written with pcall.
-local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
+local stream, schedule, order = KEYS[1], KEYS[2], KEYS[3]
+local group, consumer, ordered, channel_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
--- The fence: nil while the pending list shows this consumer and this delivery count, else the reason why not.
--- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed). A message that waits to
--- be begun is shown with one delivery less, which only its own worker writes. The second result is the count shown.
-local function lost(id, count)
-  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
-  if pending.err or not pending[1] then return 'gone' end
-  local shown = pending[1][4]
-  if pending[1][2] ~= consumer or (shown ~= count and shown ~= count - 1) then return 'fenced' end
-  return nil, shown
+-- The consumer that owns what is pending and in no worker's hands: what waits for its turn, or for its next try.
+local parked = 'sgstreamd-parked'
+
+-- The pending list's { id, owner, idle ms, delivery count } of an entry, or nil. There may be no group any more.
+local function pending(id)
+  local list = redis.pcall('XPENDING', stream, group, id, id, 1)
+  return not list.err and list[1] or nil
 end
 
--- Sets the delivery count of an entry that is ours, which also touches it. XCLAIM takes an entry that was trimmed
--- away out of the pending list, and with it the right to commit it, so such a one is left as it is. RETRYCOUNT
--- keeps the count, also where JUSTID alone does not.
-local function touch(id, count)
-  if redis.call('XRANGE', stream, id, id, 'COUNT', 1)[1] then
-    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', count, 'JUSTID')
-  end
+-- The fence: nil while the pending list shows this consumer and this delivery count, else the reason why not.
+-- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed).
+local function lost(id, count)
+  local p = pending(id)
+  if not p then return 'gone' end
+  if p[2] ~= consumer or p[4] ~= count then return 'fenced' end
+  return nil
+end
+
+local function is_there(id) return redis.call('XRANGE', stream, id, id, 'COUNT', 1)[1] ~= nil end
+
+-- Gives an entry to an owner, with a delivery count, and touches it. XCLAIM takes an entry that was trimmed away out
+-- of the pending list, and with it the right to commit it, so such a one is left as it is. RETRYCOUNT keeps the
+-- count, also where JUSTID alone does not.
+local function give(owner, id, count)
+  if is_there(id) then redis.call('XCLAIM', stream, group, owner, 0, id, 'RETRYCOUNT', count, 'JUSTID') end
 end
 
 -- Writes a transition of the trace hash and sees to it that the hash expires. The trace serves observers: a
@@ -60,11 +70,30 @@ local function append(key, maxlen, fields)
   return added.err
 end
 
--- The schedule's name of a pending entry: its id and delivery count.
-local function scheduled(id, count) return id .. ' ' .. count end
-
 -- Redis's own clock in ms, so that workers whose clocks differ agree on when something is due.
 local function clock()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- The schedule: a sorted set of what is parked and is to be handed out at a time, in ms of Redis's clock. Its
+-- names are "<id> <delivery count>", so that what others have taken since is not mistaken for what was scheduled. It
+-- goes with the stream that it is for, in the end. A key of another type schedules nothing: the sweep finds what
+-- is parked for min_idle and is on no schedule.
+local function scheduled(id, count) return id .. ' ' .. count end
+
+local function due_at(id, count)
+  local at = redis.pcall('ZSCORE', schedule, scheduled(id, count))
+  return type(at) == 'string' and tonumber(at) or nil
+end
+
+local function unschedule(id, count) redis.pcall('ZREM', schedule, scheduled(id, count)) end
+
+-- Schedules an entry for a moment, 0 being at once whatever the clock of a Redis that comes after this one. What is
+-- on the schedule already stays where it is.
+local function hand_out_at(id, count, at)
+  local added = redis.pcall('ZADD', schedule, 'NX', at, scheduled(id, count))
+  if type(added) == 'table' and added.err then return end
+  local ttl = math.max(at - clock(), 0) + 7 * 24 * 3600 * 1000
+  if redis.call('PTTL', schedule) < ttl then redis.call('PEXPIRE', schedule, ttl) end
 end

@@ -1,11 +1,11 @@
 -- Asks whether the Redis user has every right that the other scripts rely on, so that a lack shows before the
 -- first message is read, and not between two writes. Redis before 7.0 can't be asked.
 --
--- KEYS[1] stream, KEYS[2] dead letters, KEYS[3] ledger, KEYS[4] schedule, KEYS[5] audit hash,
---   KEYS[6] the audit hash before it, KEYS[7..] keys that ARGV names by position
--- ARGV[1] group, [2] consumer, [3] a channel lock's position (0 = none), [4] a trace hash's position (0 = none)
+-- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] audit hash, KEYS[7] the audit hash before it, KEYS[8..] keys that ARGV
+--   names by position
+-- ARGV[5] a channel lock's position (0 = none), [6] a trace hash's position (0 = none)
 -- Reply: the commands that the user may not run
-local lock, trace_hash, missing = KEYS[tonumber(ARGV[3])], KEYS[tonumber(ARGV[4])], {}
+local lock, trace_hash, missing = KEYS[tonumber(ARGV[5])], KEYS[tonumber(ARGV[6])], {}
 
 local function need(...)
   if redis.acl_check_cmd and not redis.acl_check_cmd(...) then missing[#missing + 1] = table.concat({ ... }, ' ', 1, math.min(2, select('#', ...))) end
@@ -19,22 +19,28 @@ need('XINFO', 'CONSUMERS', stream, group)
 need('XINFO', 'GROUPS', stream)
 need('XGROUP', 'DELCONSUMER', stream, group, consumer)
 need('XREADGROUP', 'GROUP', group, consumer, 'STREAMS', stream, '>')
-need('TYPE', KEYS[2])
-need('XADD', KEYS[2], '*', 'data', '')
-need('HMGET', KEYS[3], 'batch')
-need('HSET', KEYS[3], 'batch', '')
-need('PEXPIRE', KEYS[3], 1)
-need('ZADD', KEYS[4], 0, '')
-need('ZREM', KEYS[4], '')
-need('ZSCORE', KEYS[4], '')
-need('ZRANGE', KEYS[4], 0, 0)
-need('ZRANGEBYSCORE', KEYS[4], 0, 0)
-need('PTTL', KEYS[4])
-need('PEXPIRE', KEYS[4], 1)
+need('XREAD', 'STREAMS', stream, '0')
+need('TYPE', KEYS[4])
+need('XADD', KEYS[4], '*', 'data', '')
+need('HMGET', KEYS[5], 'batch')
+need('HSET', KEYS[5], 'batch', '')
+need('PEXPIRE', KEYS[5], 1)
+need('ZADD', schedule, 0, '')
+need('ZREM', schedule, '')
+need('ZSCORE', schedule, '')
+need('ZRANGE', schedule, 0, 0)
+need('ZRANGEBYSCORE', schedule, 0, 0)
+need('PTTL', schedule)
+need('PEXPIRE', schedule, 1)
+need('ZCARD', order)
+need('ZADD', order, 0, '')
+need('ZREM', order, '')
+need('ZSCORE', order, '')
+need('ZRANGEBYLEX', order, '-', '+')
 need('TIME')
-need('HLEN', KEYS[5])
-need('RENAME', KEYS[5], KEYS[6])
-need('EXPIRE', KEYS[5], 1)
+need('HLEN', KEYS[6])
+need('RENAME', KEYS[6], KEYS[7])
+need('EXPIRE', KEYS[6], 1)
 if lock then
   need('GET', lock)
   need('SET', lock, '')

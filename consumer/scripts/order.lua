@@ -1,0 +1,126 @@
+-- Stands behind prelude.lua in the scripts that read, finish or hand out entries whose channel's order is kept.
+--
+-- The order: a sorted set with a member for every pending entry whose channel's order is kept. All scores are 0, so its
+-- members stand in the order of their bytes: "<length>:<channel>:", which is the entry's lane, and then its id with
+-- leading zeros. The first of a lane may run; the others are parked, and scheduled when all before them are done.
+
+-- Reads the head of the msgpack value at position i of s. It returns where its body begins, the body's bytes, and how
+-- many values follow as its elements; or nil where there is no value.
+local function head(s, i)
+  local function uint(n)
+    local v = 0
+    for k = i + 1, i + n do v = v * 256 + (string.byte(s, k) or 0) end
+    return v
+  end
+  local b = string.byte(s, i)
+  if not b or b == 0xc1 then return nil end
+  if b <= 0x7f or b >= 0xe0 then return i + 1, 0, 0 end
+  if b <= 0x8f then return i + 1, 0, 2 * (b - 0x80) end
+  if b <= 0x9f then return i + 1, 0, b - 0x90 end
+  if b <= 0xbf then return i + 1, b - 0xa0, 0 end
+  if b <= 0xc3 then return i + 1, 0, 0 end
+  if b <= 0xc6 then local n = 2 ^ (b - 0xc4) return i + 1 + n, uint(n), 0 end -- bin
+  if b <= 0xc9 then local n = 2 ^ (b - 0xc7) return i + 2 + n, uint(n), 0 end -- ext
+  if b <= 0xcb then return i + 1, 4 * (b - 0xc9), 0 end                       -- float
+  if b <= 0xcf then return i + 1, 2 ^ (b - 0xcc), 0 end                       -- uint
+  if b <= 0xd3 then return i + 1, 2 ^ (b - 0xd0), 0 end                       -- int
+  if b <= 0xd8 then return i + 2, 2 ^ (b - 0xd4), 0 end                       -- fixext
+  if b <= 0xdb then local n = 2 ^ (b - 0xd9) return i + 1 + n, uint(n), 0 end -- str
+  if b <= 0xdd then local n = 2 ^ (b - 0xdb) return i + 1 + n, 0, uint(n) end -- array
+  local n = 2 ^ (b - 0xdd)
+  return i + 1 + n, 0, 2 * uint(n)                                            -- map
+end
+
+-- The position behind the value at i, or nil where it does not end within so many values: Redis must not be kept
+-- from others by a payload that is all small values.
+local function behind(s, i)
+  local left, patience = 1, 20000
+  while left > 0 do
+    local body, bytes, elements = head(s, i)
+    patience = patience - 1
+    if not body or patience == 0 then return nil end
+    i, left = body + bytes, left - 1 + elements
+  end
+  return i
+end
+
+-- The text that is the value at i, or nil where that is of another type.
+local function text(s, i)
+  local b = string.byte(s, i)
+  if not b or not (b >= 0xa0 and b <= 0xbf or b >= 0xd9 and b <= 0xdb) then return nil end
+  local body, bytes = head(s, i)
+  return string.sub(s, body, body + bytes - 1)
+end
+
+-- The lane of an entry with these fields, or nil where its order is not kept: it names no channel, or is not addressed
+-- where only that counts.
+local function lane_of(fields)
+  if ordered == 'none' then return nil end
+  local data
+  for i = 1, #fields, 2 do
+    if fields[i] == 'data' then data = fields[i + 1] end
+  end
+  local b = data and string.byte(data, 1)
+  if not b or not (b >= 0x80 and b <= 0x8f or b == 0xde or b == 0xdf) then return nil end
+  local i, _, elements = head(data, 1)
+  local channel, addressed = nil, ordered ~= 'addressed' or nil
+  for _ = 1, elements, 2 do
+    local name, value = text(data, i), behind(data, i)
+    if not value then return nil end
+    if name == channel_key then channel = text(data, value) end
+    if name == 'is_addressed' and ordered == 'addressed' then addressed = string.byte(data, value) == 0xc3 end
+    if channel and addressed ~= nil then break end
+    i = behind(data, value)
+    if not i then return nil end
+  end
+  if not channel or channel == '' or not addressed then return nil end
+  return #channel .. ':' .. channel .. ':'
+end
+
+local function member(lane, id)
+  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
+  local zeros = '00000000000000000000'
+  return lane .. string.sub(zeros .. ms, -20) .. '-' .. string.sub(zeros .. seq, -20)
+end
+
+local function id_of(name)
+  local ms, seq = string.match(name, '0*(%d+)%-0*(%d+)$')
+  return ms .. '-' .. seq
+end
+
+-- The first members of a lane, as many as asked for.
+local function firsts(lane, n)
+  return redis.call('ZRANGEBYLEX', order, '[' .. lane, '(' .. string.sub(lane, 1, -2) .. ';', 'LIMIT', 0, n)
+end
+
+-- The id of the first of a lane that is pending, and the pending list's word on it; or nil. What is not pending any
+-- more (acknowledged by hand, or trimmed) must not keep the others waiting.
+local function first_of(lane)
+  while true do
+    local name = firsts(lane, 1)[1]
+    if not name then return nil end
+    local id = id_of(name)
+    local p = pending(id)
+    if p then return id, p end
+    redis.call('ZREM', order, name)
+  end
+end
+
+-- Whether a member of the lane may run: all before it are done, and none behind it runs already.
+local function is_next(lane, id)
+  local own, two = member(lane, id), firsts(lane, 2)
+  if two[1] ~= own then
+    if first_of(lane) ~= id then return false end
+    two = firsts(lane, 2)
+  end
+  local p = two[2] and pending(id_of(two[2]))
+  return not p or p[2] == parked
+end
+
+-- Schedules the first of a lane, if it waits. It returns whether it did.
+local function call_next(lane)
+  local id, p = first_of(lane)
+  if not id or p[2] ~= parked or due_at(id, p[4]) then return false end
+  hand_out_at(id, p[4], 0)
+  return true
+end

@@ -1,0 +1,39 @@
+-- Looks after what is parked and after the order, one page of each a call:
+--   What waits on the schedule, or behind others of its channel, is touched, so that no peer takes it for abandoned.
+--   What waits for others that are done (somebody has acknowledged them by hand) is scheduled.
+--   What is in the order and is not pending any more is removed from it.
+--
+-- ARGV[5] idle time from which on parked entries are touched (ms), [6] first id of the page ('' = no page), [7] first
+--   member of the order's page ('' = no page), [8] entries a page
+-- Reply: { next id, next member } ('' = the page was the last one)
+local count = tonumber(ARGV[8])
+
+-- Whether somebody is going to hand the entry out, so that it is no orphan.
+local function awaited(id, deliveries)
+  if due_at(id, deliveries) then return true end
+  local entry = redis.call('XRANGE', stream, id, id)[1]
+  local lane = entry and lane_of(entry[2])
+  if not lane or not redis.call('ZSCORE', order, member(lane, id)) then return false end
+  if is_next(lane, id) then hand_out_at(id, deliveries, 0) end
+  return true
+end
+
+local function touch_page(from)
+  if from == '' then return '' end
+  local page = redis.call('XPENDING', stream, group, 'IDLE', ARGV[5], from, '+', count, parked)
+  for _, p in ipairs(page) do
+    if awaited(p[1], p[4]) then give(parked, p[1], p[4]) end
+  end
+  return page[count] and page[count][1] or ''
+end
+
+local function order_page(from)
+  if from == '' then return '' end
+  local page = redis.call('ZRANGEBYLEX', order, from, '+', 'LIMIT', 0, count)
+  for _, name in ipairs(page) do
+    if not pending(id_of(name)) then redis.call('ZREM', order, name) end
+  end
+  return page[count] and '(' .. page[count] or ''
+end
+
+return { touch_page(ARGV[6]), order_page(ARGV[7]) }
