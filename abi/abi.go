@@ -38,6 +38,9 @@ const (
 	ImportFail       = "fail"
 	ImportEmit       = "emit"
 	ImportDeadlineMS = "deadline_ms"
+	ImportKVGet      = "kv_get"
+	ImportKVSet      = "kv_set"
+	ImportMetricAdd  = "metric_add"
 )
 
 // ValueType is a WebAssembly value type in its binary encoding
@@ -83,11 +86,14 @@ func Imports() map[string]Signature {
 		ImportFail:       {[]ValueType{I32, I32}, nil},
 		ImportEmit:       {[]ValueType{I32, I32}, []ValueType{I32}},
 		ImportDeadlineMS: {nil, []ValueType{I64}},
+		ImportKVGet:      {[]ValueType{I32, I32, I32, I32}, []ValueType{I32}},
+		ImportKVSet:      {[]ValueType{I32, I32, I32, I32, I64}, []ValueType{I32}},
+		ImportMetricAdd:  {[]ValueType{I32, I32, I64}, []ValueType{I32}},
 	}
 }
 
 // ReservedImports returns the names in Module that the contract keeps for functions which this version
 // of the host does not have yet. A module that imports one is refused with a word about that.
 func ReservedImports() []string {
-	return []string{"kv_get", "kv_set", "http_open", "http_head", "http_read", "http_close", "metric_add"}
+	return []string{"http_open", "http_head", "http_read", "http_close"}
 }

@@ -48,7 +48,8 @@ func TestNamesOfTheContract(t *testing.T) {
 		require.Equal(t, name, status.String())
 	}
 	for errno, name := range map[abi.Errno]string{
-		0: "OK", -1: "EINVALID", -2: "EDENIED", -3: "ELIMIT", -4: "EFAULT", -5: "ECANCELLED", -6: "errno -6", 1: "errno 1",
+		0: "OK", -1: "EINVALID", -2: "EDENIED", -3: "ELIMIT", -4: "EFAULT", -5: "ECANCELLED", -6: "ENOTFOUND",
+		-7: "EUNAVAILABLE", -8: "errno -8", 1: "errno 1",
 	} {
 		require.Equal(t, name, errno.String())
 	}

@@ -10,7 +10,7 @@ type Errno int32
 const (
 	// ErrnoOK is success.
 	ErrnoOK Errno = 0
-	// ErrnoInvalid: the document is malformed, or lacks something that it must have.
+	// ErrnoInvalid: the document, key, name or number is malformed, or lacks something that it must have.
 	ErrnoInvalid Errno = -1
 	// ErrnoDenied: the operator's policy, or the moment (no message is being handled), does not allow it.
 	ErrnoDenied Errno = -2
@@ -20,6 +20,10 @@ const (
 	ErrnoFault Errno = -4
 	// ErrnoCancelled: the call's deadline has passed, or its message now belongs to another worker.
 	ErrnoCancelled Errno = -5
+	// ErrnoNotFound: the plugin's state has no such key.
+	ErrnoNotFound Errno = -6
+	// ErrnoUnavailable: Redis did not answer in time, or not with a value. Another try of the message may find it well.
+	ErrnoUnavailable Errno = -7
 )
 
 // String returns the number's name in the contract, such as "EINVALID".
@@ -37,6 +41,10 @@ func (e Errno) String() string {
 		return "EFAULT"
 	case ErrnoCancelled:
 		return "ECANCELLED"
+	case ErrnoNotFound:
+		return "ENOTFOUND"
+	case ErrnoUnavailable:
+		return "EUNAVAILABLE"
 	}
 	return "errno " + strconv.Itoa(int(e))
 }

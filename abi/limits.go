@@ -15,4 +15,22 @@ const (
 	MaxDepth = 256
 	// MaxNameBytes is the length of a platform's or stream's name in an emit, in bytes.
 	MaxNameBytes = 256
+	// MaxStateKeyBytes is the length of a key of a plugin's state, in bytes. It has at least one.
+	MaxStateKeyBytes = 512
+	// MaxStateValueBytes is the size of one value of a plugin's state, in bytes.
+	MaxStateValueBytes = 1 << 20
+	// MaxStateReads is the number of keys that one call may read from Redis.
+	MaxStateReads = 64
+	// MaxStateReadBytes is the size of all keys and values that one call reads from Redis, in bytes.
+	MaxStateReadBytes = 4 << 20
+	// MaxStateWrites is the number of keys that one call may set or delete.
+	MaxStateWrites = 64
+	// MaxStateWriteBytes is the size of all keys and values that one call leaves to be written, in bytes.
+	MaxStateWriteBytes = 4 << 20
+	// MaxStateTTLMS is the longest time to live of a value, in milliseconds: 3650 days.
+	MaxStateTTLMS = 3650 * 24 * 60 * 60 * 1000
+	// MaxCounters is the number of names that one plugin may count under in the life of a daemon.
+	MaxCounters = 100
+	// MaxCounterNameBytes is the length of such a name, in bytes.
+	MaxCounterNameBytes = 64
 )

@@ -57,6 +57,13 @@ type Verdict struct {
 	Reason string
 	// Emits are what the guest asked to be written, in order. They count for nothing unless Status is StatusDone.
 	Emits []Emit
+	// Reads are the keys of the plugin's state that the guest has read from Redis, each with what was found first.
+	// The outcome of a call whose Status is StatusDone stands on them: if one of them is not so any more, the
+	// message has to be run again.
+	Reads []StateRead
+	// Writes are what the guest has set and deleted in its state: one for each key, in the order of the first.
+	// They count for nothing unless Status is StatusDone.
+	Writes []StateWrite
 }
 
 // ErrNotStarted is returned for a message whose call was not begun because the daemon is stopping. No

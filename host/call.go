@@ -27,7 +27,8 @@ type call struct {
 	reason    string // what the guest said last with fail
 	emits     []abi.Emit
 	emitBytes int
-	refusals  int // emits that were refused
+	view      view // of the plugin's state
+	refusals  int  // what was refused of emits, the state and counters
 }
 
 type callKey struct{}
@@ -131,7 +132,7 @@ func (c *call) verdict(packed uint64) (abi.Verdict, error) {
 		text := fmt.Sprintf("%s returned the unknown %v; the contract has 0 (done) to 3 (drop)", abi.ExportHandle, status)
 		return abi.Verdict{}, &failure{text, []error{ErrContract}}
 	}
-	return abi.Verdict{Status: status, RetryAfter: after, Reason: c.reason, Emits: c.emits}, nil
+	return abi.Verdict{Status: status, RetryAfter: after, Reason: c.reason, Emits: c.emits, Reads: c.view.reads, Writes: c.view.writes}, nil
 }
 
 // log writes a line with what it belongs to: the plugin, and the message where there is one.

@@ -16,7 +16,7 @@ import (
 )
 
 // hostFunctions are what a guest can import from abi.Module. Each finds its call in its context. None of
-// them traps for policy, and none blocks: what would must end with the call's context.
+// them traps for policy, and what waits ends with the call's context: the engine does not interrupt it.
 func hostFunctions() map[string]api.GoModuleFunc {
 	return map[string]api.GoModuleFunc{
 		abi.ImportLog: func(ctx context.Context, m api.Module, stack []uint64) {
@@ -30,6 +30,18 @@ func hostFunctions() map[string]api.GoModuleFunc {
 		},
 		abi.ImportDeadlineMS: func(ctx context.Context, _ api.Module, stack []uint64) {
 			stack[0] = api.EncodeI64(callOf(ctx).deadlineMS())
+		},
+		abi.ImportKVGet: func(ctx context.Context, m api.Module, stack []uint64) {
+			n := callOf(ctx).kvGet(m.Memory(), uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]))
+			stack[0] = api.EncodeI32(n)
+		},
+		abi.ImportKVSet: func(ctx context.Context, m api.Module, stack []uint64) {
+			errno := callOf(ctx).kvSet(m.Memory(), uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), int64(stack[4]))
+			stack[0] = api.EncodeI32(int32(errno))
+		},
+		abi.ImportMetricAdd: func(ctx context.Context, m api.Module, stack []uint64) {
+			errno := callOf(ctx).metricAdd(m.Memory(), uint32(stack[0]), uint32(stack[1]), int64(stack[2]))
+			stack[0] = api.EncodeI32(int32(errno))
 		},
 	}
 }
@@ -92,7 +104,7 @@ func (c *call) emit(mem api.Memory, ptr, size uint32) abi.Errno {
 	}
 	e, errno, why := c.decodeEmit(mem, ptr, size)
 	if errno != abi.ErrnoOK {
-		c.refuse(errno, why)
+		c.refuse("an emit", errno, why)
 		return errno
 	}
 	c.emits = append(c.emits, e)
@@ -129,10 +141,14 @@ func (c *call) decodeEmit(mem api.Memory, ptr, size uint32) (e abi.Emit, errno a
 	return e, abi.ErrnoOK, ""
 }
 
-// maxRefusals is the number of refused emits of one call that are logged; a guest in a loop makes millions.
+// maxRefusals is the number of one call's refusals that are logged; a guest in a loop makes millions.
 const maxRefusals = 10
 
-func (c *call) refuse(errno abi.Errno, why string) {
+// refuse logs that a host function has answered with an errno, and why. A key that is not there is no refusal.
+func (c *call) refuse(what string, errno abi.Errno, why string) {
+	if errno == abi.ErrnoNotFound {
+		return
+	}
 	c.refusals++
 	if c.refusals > maxRefusals {
 		return
@@ -140,5 +156,5 @@ func (c *call) refuse(errno abi.Errno, why string) {
 	if c.refusals == maxRefusals {
 		why += " (further ones of this call are not logged)"
 	}
-	c.log(slog.LevelWarn, "an emit was refused: "+why, slog.String("errno", errno.String()))
+	c.log(slog.LevelWarn, what+" was refused: "+why, slog.String("errno", errno.String()))
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,18 +128,37 @@ func (r *recorder) await(t *testing.T, text string) *entry {
 	}
 }
 
+// testState is a State in memory, by plugin and key.
+type testState struct {
+	values map[string]string
+	gets   atomic.Int64                                // how often it was asked
+	onGet  func(ctx context.Context, key string) error // called with every Get; its error is Get's
+}
+
+func (s *testState) Get(ctx context.Context, plugin, key string) ([]byte, bool, error) {
+	s.gets.Add(1)
+	if s.onGet != nil {
+		if err := s.onGet(ctx, key); err != nil {
+			return nil, false, err
+		}
+	}
+	value, found := s.values[plugin+" "+key]
+	return []byte(value), found, nil
+}
+
 // bench is a host with what a test looks at.
 type bench struct {
 	*Host
 	codec    *testCodec
+	state    *testState
 	logs     *recorder
 	registry *prometheus.Registry
 }
 
 func newBench(t testing.TB, cacheDir string) *bench {
-	b := &bench{codec: &testCodec{}, logs: newRecorder(), registry: prometheus.NewRegistry()}
+	b := &bench{codec: &testCodec{}, state: &testState{values: map[string]string{}}, logs: newRecorder(), registry: prometheus.NewRegistry()}
 	codecs := map[string]abi.Codec{abi.CodecJSON: b.codec}
-	h, err := New(context.Background(), Options{CacheDir: cacheDir, Codecs: codecs, Log: slog.New(b.logs), Registerer: b.registry})
+	h, err := New(context.Background(), Options{CacheDir: cacheDir, Codecs: codecs, State: b.state, Log: slog.New(b.logs), Registerer: b.registry})
 	require.NoError(t, err)
 	b.Host = h
 	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })

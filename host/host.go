@@ -27,6 +27,8 @@ type Options struct {
 	CacheDir string
 	// Codecs are the codecs that a manifest can choose, by abi.CodecJSON and abi.CodecMsgpack.
 	Codecs map[string]abi.Codec
+	// State is what kv_get reads; nil denies every kv_get and kv_set.
+	State State
 	// Log receives what plugins print and log, and what the host has to say of them. Nil is slog.Default.
 	Log *slog.Logger
 	// Registerer receives the metrics; nil registers none. Two hosts may share one.
@@ -37,6 +39,7 @@ type Options struct {
 type Host struct {
 	log     *slog.Logger
 	codecs  map[string]abi.Codec
+	state   State // nil where none is kept
 	metrics *metrics
 	buffers sync.Pool // of *[]byte: encoded messages on their way into a guest
 
@@ -53,7 +56,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plugin host: metrics: %w", err)
 	}
-	h := &Host{log: o.Log, codecs: o.Codecs, metrics: m, plugins: map[*Plugin]struct{}{}}
+	h := &Host{log: o.Log, codecs: o.Codecs, state: o.State, metrics: m, plugins: map[*Plugin]struct{}{}}
 	if h.log == nil {
 		h.log = slog.Default()
 	}

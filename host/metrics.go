@@ -14,6 +14,7 @@ import (
 type metrics struct {
 	instances, busy         *prometheus.GaugeVec
 	calls, traps, deadlines *prometheus.CounterVec
+	own                     *prometheus.CounterVec // by the plugin's own names
 	seconds                 *prometheus.HistogramVec
 }
 
@@ -22,6 +23,7 @@ type pluginMetrics struct {
 	instances, busy  prometheus.Gauge
 	calls            *prometheus.CounterVec // by outcome
 	traps, deadlines prometheus.Counter
+	own              *counters
 	seconds          prometheus.Observer
 }
 
@@ -39,6 +41,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		calls:     counter("sgstreamd_plugin_calls_total", "Calls of the plugin, by outcome.", "outcome"),
 		traps:     counter("sgstreamd_plugin_traps_total", "Calls of the plugin that ended in a trap."),
 		deadlines: counter("sgstreamd_plugin_deadlines_total", "Calls of the plugin that had no result within its timeout."),
+		own:       counter("sgstreamd_plugin_custom_total", "What the plugin counts itself, by name.", "name"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sgstreamd_plugin_call_seconds", Help: "Duration of the plugin's calls, without the wait for an instance.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30, 60, 300},
@@ -48,7 +51,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	err := errors.Join(register(r, &m.instances), register(r, &m.busy), register(r, &m.calls),
-		register(r, &m.traps), register(r, &m.deadlines), register(r, &m.seconds))
+		register(r, &m.traps), register(r, &m.deadlines), register(r, &m.own), register(r, &m.seconds))
 	return m, err
 }
 
@@ -70,6 +73,7 @@ func (m *metrics) of(plugin string) pluginMetrics {
 		instances: m.instances.WithLabelValues(plugin), busy: m.busy.WithLabelValues(plugin),
 		calls: m.calls.MustCurryWith(prometheus.Labels{"plugin": plugin}),
 		traps: m.traps.WithLabelValues(plugin), deadlines: m.deadlines.WithLabelValues(plugin),
+		own:     &counters{vec: m.own.MustCurryWith(prometheus.Labels{"plugin": plugin}), byName: map[string]prometheus.Counter{}},
 		seconds: m.seconds.WithLabelValues(plugin),
 	}
 }

@@ -91,7 +91,7 @@ func TestABIPageHasEveryNumber(t *testing.T) {
 		row(t, doc, fmt.Sprint(int32(e)), e.String())
 		errnos++
 	}
-	require.Equal(t, 6, errnos, "from OK to ECANCELLED")
+	require.Equal(t, 8, errnos, "from OK to EUNAVAILABLE")
 	limits := constants(t, "abi/limits.go")
 	require.Contains(t, limits, "MaxEmits")
 	for name, value := range limits {
