@@ -142,6 +142,12 @@ type DeadLettersConfig struct {
 	MaxLen int64 `koanf:"max_len"`
 }
 
+// StateConfig is where plugins keep their state.
+type StateConfig struct {
+	// Prefix is what the key of a value begins with; the plugin's name, a colon and the plugin's own key follow.
+	Prefix string `koanf:"prefix"`
+}
+
 // DrainConfig is how the daemon stops.
 type DrainConfig struct {
 	// Timeout is how long what is in flight may take to finish; afterwards it is cancelled and given back.
@@ -178,6 +184,9 @@ func DefaultOutbound() OutboundConfig {
 func DefaultDeadLetters() DeadLettersConfig {
 	return DeadLettersConfig{Stream: "sg:stream:dlq", MaxLen: 5_000}
 }
+
+// DefaultState returns the defaults of StateConfig.
+func DefaultState() StateConfig { return StateConfig{Prefix: "sg:state:"} }
 
 // DefaultDrain returns the defaults of DrainConfig.
 func DefaultDrain() DrainConfig { return DrainConfig{Timeout: 30 * time.Second} }
@@ -283,6 +292,13 @@ func (c *DeadLettersConfig) Validate() error {
 	var is checks
 	is.that(c.Stream != "", "stream", `is empty; the fleet's is "sg:stream:dlq"`)
 	is.that(c.MaxLen >= 1000, "max_len", "is %d; the fleet never trims a stream below 1000 entries", c.MaxLen)
+	return is.err()
+}
+
+// Validate joins an error for every value that can't be; each begins with the value's key.
+func (c *StateConfig) Validate() error {
+	var is checks
+	is.that(c.Prefix != "", "prefix", `is empty; the default is "sg:state:"`)
 	return is.err()
 }
 

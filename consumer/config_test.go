@@ -13,15 +13,16 @@ type validated struct {
 	in    InboundConfig
 	out   OutboundConfig
 	dead  DeadLettersConfig
+	state StateConfig
 	drain DrainConfig
 }
 
 func defaults() *validated {
-	return &validated{DefaultRedis(), DefaultInbound(), DefaultOutbound(), DefaultDeadLetters(), DefaultDrain()}
+	return &validated{DefaultRedis(), DefaultInbound(), DefaultOutbound(), DefaultDeadLetters(), DefaultState(), DefaultDrain()}
 }
 
 func (v *validated) errors() []error {
-	return []error{v.redis.Validate(), v.in.Validate(), v.out.Validate(), v.dead.Validate(), v.drain.Validate()}
+	return []error{v.redis.Validate(), v.in.Validate(), v.out.Validate(), v.dead.Validate(), v.state.Validate(), v.drain.Validate()}
 }
 
 func TestTheDefaultsAreValid(t *testing.T) {
@@ -48,6 +49,7 @@ func TestAValueThatCannotBeIsRefusedWithItsKey(t *testing.T) {
 		"too much in flight":               {func(v *validated) { v.in.MaxInFlight = 100_001 }, "max_in_flight is 100001"},
 		"no attempt":                       {func(v *validated) { v.in.MaxAttempts = 0 }, "max_attempts is 0"},
 		"too many attempts":                {func(v *validated) { v.in.MaxAttempts = 1001 }, "max_attempts is 1001"},
+		"no state prefix":                  {func(v *validated) { v.state.Prefix = "" }, "prefix is empty"},
 		"a tiny payload":                   {func(v *validated) { v.in.MaxPayload = 1 }, "max_payload is 1B"},
 		"a payload beyond Redis":           {func(v *validated) { v.in.MaxPayload = 1 << 40 }, "max_payload is 1TiB"},
 		"a negative wait":                  {func(v *validated) { v.in.Retry.Base = -1 }, "retry.base is -1ns"},

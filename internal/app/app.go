@@ -54,6 +54,7 @@ type daemon struct {
 
 	addresses Addresses
 	redis     consumer.Client
+	state     *consumer.State // of the plugins
 	plugins   *plugins
 
 	consumer string          // the name of this life in every group
@@ -130,6 +131,8 @@ func (d *daemon) openRedis() error {
 	}
 	d.redis, d.addresses.RedisURL = client, c.URL
 	d.cleanups.push("redis", func(context.Context) error { return client.Close() })
+	d.state = consumer.StartState(client, d.Config.State)
+	d.cleanups.push("plugin state", func(context.Context) error { d.state.Close(); return nil })
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (d *daemon) loadPlugins() error {
 		d.Log.Warn("no folder for the compile cache; modules are compiled anew at each start", "error", err)
 	}
 	h, err := host.New(d.working, host.Options{
-		CacheDir: cache, Codecs: envelope.Codecs(), Log: d.Log, Registerer: d.registry,
+		CacheDir: cache, Codecs: envelope.Codecs(), State: d.state, Log: d.Log, Registerer: d.registry,
 	})
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type Config struct {
 	Inbound     consumer.InboundConfig     `koanf:"inbound"`
 	Outbound    consumer.OutboundConfig    `koanf:"outbound"`
 	DeadLetters consumer.DeadLettersConfig `koanf:"dead_letters"`
+	State       consumer.StateConfig       `koanf:"state"`
 	Plugins     Plugins                    `koanf:"plugins"`
 	Drain       consumer.DrainConfig       `koanf:"drain"`
 	Admin       admin.Config               `koanf:"admin"`
@@ -114,6 +115,7 @@ func Default() Config {
 		Inbound:     consumer.DefaultInbound(),
 		Outbound:    consumer.DefaultOutbound(),
 		DeadLetters: consumer.DefaultDeadLetters(),
+		State:       consumer.DefaultState(),
 		Plugins:     Plugins{Dir: "plugins", ByName: map[string]host.PluginConfig{}},
 		Drain:       consumer.DefaultDrain(),
 		Admin:       admin.DefaultConfig(),

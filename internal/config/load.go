@@ -118,6 +118,7 @@ func (l *loader) validate(c *Config) {
 	l.blame("inbound", c.Inbound.Validate())
 	l.blame("outbound", c.Outbound.Validate())
 	l.blame("dead_letters", c.DeadLetters.Validate())
+	l.blame("state", c.State.Validate())
 	l.blame("plugins", c.Plugins.Validate())
 	for _, name := range slices.Sorted(maps.Keys(c.Plugins.ByName)) {
 		p := c.Plugins.ByName[name]
