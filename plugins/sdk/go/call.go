@@ -10,7 +10,9 @@ import (
 type Call struct {
 	// Message is what is to be handled.
 	Message *Message
-	host    host
+	// State is what the plugin keeps from one message to the next.
+	State State
+	host  host
 }
 
 // Emit is an entry that is to be written when the message is done. Exactly one of Platform and Stream is set.
@@ -85,6 +87,17 @@ func Reply(m *Message, text string) Emit {
 // Deadline is the moment at which the daemon gives the call up.
 func (c *Call) Deadline() time.Time {
 	return time.Now().Add(time.Duration(c.host.deadlineMS()) * time.Millisecond)
+}
+
+// Count adds n, 0 or more, to a counter of the plugin's own, which the daemon's metrics show as
+// sgstreamd_plugin_custom_total with the plugin's name and this one: 1 to 64 characters of a to z, 0 to 9 and _. A
+// plugin can have 100 such names, so a name says what is counted and never whose it is. It counts at once, and each
+// time that a message is tried. The error is a *HostError; what it counts is rarely worth failing for.
+func (c *Call) Count(name string, n int64) error {
+	if errno := c.host.metricAdd(name, n); errno < 0 {
+		return &HostError{abi.ImportMetricAdd, errno}
+	}
+	return nil
 }
 
 // Debug writes a line to the daemon's log, with the plugin's name and the message's trace id. So do Info, Warn and

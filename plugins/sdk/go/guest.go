@@ -22,6 +22,15 @@ func importEmit(ptr unsafe.Pointer, size uint32) int32
 //go:wasmimport sgs_v1 deadline_ms
 func importDeadlineMS() int64
 
+//go:wasmimport sgs_v1 kv_get
+func importKVGet(key unsafe.Pointer, size uint32, buf unsafe.Pointer, room uint32) int32
+
+//go:wasmimport sgs_v1 kv_set
+func importKVSet(key unsafe.Pointer, size uint32, value unsafe.Pointer, valueSize uint32, ttlMS int64) int32
+
+//go:wasmimport sgs_v1 metric_add
+func importMetricAdd(name unsafe.Pointer, size uint32, n int64) int32
+
 // imports is the host of a module.
 type imports struct{}
 
@@ -38,6 +47,19 @@ func (imports) emit(doc []byte) abi.Errno {
 }
 
 func (imports) deadlineMS() int64 { return importDeadlineMS() }
+
+func (imports) kvGet(key string, buf []byte) int32 {
+	return importKVGet(unsafe.Pointer(unsafe.StringData(key)), uint32(len(key)), unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
+}
+
+func (imports) kvSet(key string, value []byte, ttlMS int64) abi.Errno {
+	return abi.Errno(importKVSet(unsafe.Pointer(unsafe.StringData(key)), uint32(len(key)),
+		unsafe.Pointer(unsafe.SliceData(value)), uint32(len(value)), ttlMS))
+}
+
+func (imports) metricAdd(name string, n int64) abi.Errno {
+	return abi.Errno(importMetricAdd(unsafe.Pointer(unsafe.StringData(name)), uint32(len(name)), n))
+}
 
 //go:wasmexport sgs_abi_v1
 func exportMarker() {}

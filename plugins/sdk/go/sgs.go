@@ -73,6 +73,9 @@ type host interface {
 	fail(text string)
 	emit(doc []byte) abi.Errno
 	deadlineMS() int64
+	kvGet(key string, buf []byte) int32
+	kvSet(key string, value []byte, ttlMS int64) abi.Errno
+	metricAdd(name string, n int64) abi.Errno
 }
 
 // runHandle handles the message in doc and returns what sgs_handle returns.
@@ -85,7 +88,7 @@ func (p *plugin) runHandle(h host, doc []byte) uint64 {
 		if err != nil {
 			return err
 		}
-		return p.handle(&Call{Message: m, host: h})
+		return p.handle(&Call{Message: m, State: State{h}, host: h})
 	}))
 	if v.reason != "" {
 		h.fail(v.reason)

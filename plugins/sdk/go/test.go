@@ -21,22 +21,20 @@ type Result struct {
 	Emits []Emit
 	// Logs are the lines for the log, each with its level in front: "info: hello".
 	Logs []string
+	// Writes are what the function has set and deleted in its State: one for each key, the last, in the order of the
+	// first. Unless Status is abi.StatusDone, the daemon writes none of them.
+	Writes []Write
+	// Counts are what the function has counted, by name.
+	Counts map[string]int64
 }
 
 // Test runs the function that Handle registered on a message, natively, and says what came of it. Message and
-// emits pass through the encoding that they have in the daemon. It is for go test, and not there in a module.
+// emits pass through the encoding that they have in the daemon. Its State is empty; TestState brings one. It is for
+// go test, and not there in a module.
 //
 // Tests may run it in parallel as far as the plugin's own variables allow; in the daemon each instance handles
 // one message at a time.
-func Test(m Message) Result {
-	doc, err := m.document()
-	if err != nil {
-		return Result{Status: abi.StatusRetry, Reason: "the test's message: " + err.Error()}
-	}
-	var r recorder
-	r.result.Status, r.result.RetryAfter = abi.UnpackResult(registered.runHandle(&r, doc))
-	return r.result
-}
+func Test(m Message) Result { return TestState(nil, m) }
 
 // TestConfigure runs the function that Configure registered on a configuration, and returns its error.
 func TestConfigure(json []byte) error {
@@ -54,7 +52,22 @@ type refusal struct{ reason string }
 func (r *refusal) Error() string { return r.reason }
 
 // recorder is a host that writes down what it is told.
-type recorder struct{ result Result }
+type recorder struct {
+	result    Result
+	state     map[string]string // what the plugin finds
+	reads     map[string]bool   // the keys of it that it has read
+	readBytes int               // of their keys and values
+}
+
+// run hands the message to the plugin.
+func (r *recorder) run(p *plugin, m Message) {
+	doc, err := m.document()
+	if err != nil {
+		r.result = Result{Status: abi.StatusRetry, Reason: "the test's message: " + err.Error()}
+		return
+	}
+	r.result.Status, r.result.RetryAfter = abi.UnpackResult(p.runHandle(r, doc))
+}
 
 func (r *recorder) log(level abi.LogLevel, text string) {
 	names := []string{abi.LogDebug: "debug", abi.LogInfo: "info", abi.LogWarn: "warn", abi.LogError: "error"}
