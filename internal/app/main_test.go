@@ -45,7 +45,7 @@ func build(dir string) error {
 	}
 	guest := []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}
 	for name, source := range map[string]string{
-		"echo": "../../plugins/examples/echo", "console": "../../plugins/examples/console",
+		"echo": "../../plugins/examples/echo", "console": "../../plugins/examples/console", "counter": "../../plugins/examples/counter",
 		"parrot": "./testdata/guests/parrot", "moody": "./testdata/guests/moody",
 	} {
 		if err := goBuild(guest, "-buildmode=c-shared", "-o", filepath.Join(built.plugins, name+".wasm"), source); err != nil {

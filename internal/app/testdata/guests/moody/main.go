@@ -35,6 +35,10 @@ func behave(c *sgs.Call) error {
 		}
 		c.Info("sleeping")
 		time.Sleep(d)
+	case "count":
+		if err := c.Count(rest, 1); err != nil {
+			return sgs.Reject(err.Error())
+		}
 	}
 	return c.Emit(sgs.Reply(c.Message, content))
 }
