@@ -138,7 +138,7 @@ func TestAnAdaptersWorkerDeliversItsPlatformsStreamAndTakesOverFromACrashedGatew
 	r.readAs("gateway", 1)
 	r.sendTo("c", true, "new")
 	s := newSlow()
-	w := r.startWith(Outbound(Name(), "chat", r.out, r.dead), r.dial(1), s.handle)
+	w := r.startWith(Outbound(Name(), "chat", r.out, r.dead, r.state), r.dial(1), s.handle)
 	// Addressed or not: a platform's messages need no lock.
 	seen := map[string]int64{}
 	for range 2 {

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"crypto/sha1"
 	"fmt"
 	"slices"
 	"time"
@@ -35,6 +36,9 @@ func commitSize(r commitRequest) int {
 	size := 0
 	for _, e := range r.emits {
 		size += len(e.payload)
+	}
+	for _, write := range r.o.writes {
+		size += len(write.Value)
 	}
 	if r.o.verb == verbDead {
 		size += len(r.d.fields["data"])
@@ -133,7 +137,7 @@ func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
 		for _, e := range r.emits {
 			args = append(args, keys.pos(e.stream), e.payload, e.traceID)
 		}
-		args = append(args, 0)
+		args = w.appendState(args, keys, r.o)
 	case verbDead:
 		args = append(args, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
 		args = append(args, foreignFields(r.d.fields)...)
@@ -145,6 +149,37 @@ func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
 			count--
 		}
 		args = append(args, count, w.cfg.Autoclaim.MinIdle.Milliseconds())
+	}
+	return args
+}
+
+// digestFrom is the size from which on a value that was read is compared by its digest, which is shorter.
+const digestFrom = 2 * sha1.Size
+
+// appendState appends what the plugin has read of its state, and what it writes.
+func (w *Worker) appendState(args []any, keys *scriptKeys, o outcome) []any {
+	args = append(args, len(o.reads))
+	for _, r := range o.reads {
+		key := keys.pos(w.cfg.StatePrefix + r.Key)
+		switch {
+		case !r.Found:
+			args = append(args, key, "absent", "")
+		case len(r.Value) < digestFrom:
+			args = append(args, key, "value", r.Value)
+		default:
+			args = append(args, key, "sha1", fmt.Sprintf("%x", sha1.Sum(r.Value)))
+		}
+	}
+	for _, write := range o.writes {
+		key := keys.pos(w.cfg.StatePrefix + write.Key)
+		switch {
+		case write.Delete:
+			args = append(args, key, "", "delete")
+		case write.TTL > 0:
+			args = append(args, key, write.Value, write.TTL.Milliseconds())
+		default:
+			args = append(args, key, write.Value, "keep")
+		}
 	}
 	return args
 }

@@ -26,7 +26,7 @@ import (
 // leastRights is all that the daemon's Redis user needs with the default keys, as docs/operations.md has it.
 const leastRights = "resetchannels -@all" +
 	" ~sg:stream:inbound ~sg:stream:outbound:* ~sg:stream:dlq" +
-	" ~sg:commit:* ~sg:schedule:* ~sg:order:* ~sg:autoclaim:audit:* ~sg:lock:channel:* ~sg:trace:*" +
+	" ~sg:commit:* ~sg:schedule:* ~sg:order:* ~sg:autoclaim:audit:* ~sg:lock:channel:* ~sg:trace:* ~sg:state:*" +
 	" +hello +ping +eval +evalsha +type +get +set +del +expire +pexpire +ttl +pttl +time +rename +hset +hmget +hdel +hlen +zadd +zrem +zscore +zrange +zrangebyscore +zrangebylex +zcard" +
 	" +xadd +xread +xreadgroup +xack +xclaim +xpending +xrange +xgroup|create +xgroup|delconsumer +xinfo|consumers +xinfo|groups"
 
@@ -222,7 +222,7 @@ func TestBlockedReadsLeaveEveryWorkerItsConnections(t *testing.T) {
 	for i := range workers {
 		in := r.in
 		in.Stream = fmt.Sprintf("in:%d", i)
-		r.startWith(Inbound(Name(), in, r.out, r.dead), c, echo)
+		r.startWith(Inbound(Name(), in, r.out, r.dead, r.state), c, echo)
 	}
 	eventually(t, "all reads are blocked", func() bool { return r.blockedClients() == workers })
 	begun := time.Now()

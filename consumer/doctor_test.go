@@ -29,7 +29,7 @@ func newSoundRig(t *testing.T, args ...string) (*rig, *redistest.Server) {
 func (r *rig) examined() []Finding {
 	r.t.Helper()
 	found, err := Examine(r.ctx, r.dial(1), []WorkerConfig{
-		Inbound("doctor", r.in, r.out, r.dead), Outbound("doctor", platform, r.out, r.dead),
+		Inbound("doctor", r.in, r.out, r.dead, r.state), Outbound("doctor", platform, r.out, r.dead, r.state),
 	})
 	require.NoError(r.t, err)
 	return found

@@ -68,7 +68,7 @@ func TestTheEmbeddedServerFindsALostRead(t *testing.T) {
 	t.Parallel()
 	r := newEmbeddedRig(t)
 	r.in.Autoclaim.MinIdle = time.Hour
-	cfg := Inbound(Name(), r.in, r.out, r.dead)
+	cfg := Inbound(Name(), r.in, r.out, r.dead, r.state)
 	r.send("lost")
 	r.readAs(cfg.Consumer, 1)
 	w := NewWorker(cfg, r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())

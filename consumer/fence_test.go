@@ -171,7 +171,7 @@ func TestAnEntryThatIsTrimmedInFlightIsStillAnswered(t *testing.T) {
 func TestTheHeartbeatLeavesAloneWhatIsBeingGivenBack(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
-	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead), r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())
+	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead, r.state), r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())
 	r.send("in flight")
 	r.send("given back")
 	for i, m := range r.readAs(w.cfg.Consumer, 2) {

@@ -312,7 +312,7 @@ func TestSoManyMayWaitAndNoMore(t *testing.T) {
 	_, err := p.Exec(r.ctx)
 	require.NoError(t, err)
 	c := contexts{r.ctx, r.ctx, r.ctx}
-	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead), r.dial(1), handlerFunc(s.handle), NewMetrics(nil), r.logger())
+	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead, r.state), r.dial(1), handlerFunc(s.handle), NewMetrics(nil), r.logger())
 	w.grouped, w.unread, w.mostOrdered = true, true, most
 	require.NoError(t, w.Prepare(r.ctx))
 	require.NoError(t, w.round(c))
@@ -395,7 +395,7 @@ func TestRepliesToAChannelAreDeliveredInOrder(t *testing.T) {
 	}
 	delivered := make(chan string, 1000)
 	for range 2 {
-		r.startWith(Outbound(Name(), platform, r.out, r.dead), r.dial(1), func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+		r.startWith(Outbound(Name(), platform, r.out, r.dead, r.state), r.dial(1), func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
 			if contentOf(m) == "7" && m.Attempt == 1 {
 				return abi.Verdict{Status: abi.StatusRetry}, nil
 			}

@@ -13,7 +13,10 @@ import (
 type outcome struct {
 	verb   verb
 	reason string
+	// What an acknowledgement writes, and what of the plugin's state it was made from.
 	emits  []abi.Emit
+	reads  []abi.StateRead
+	writes []abi.StateWrite
 	// after is how long the plugin wants the next try to wait; 0 leaves it to the configuration.
 	after time.Duration
 	// uncharged gives the message back as if it had not been delivered.
@@ -75,7 +78,7 @@ func (w *Worker) judge(d *delivery, v abi.Verdict, err error) outcome {
 	case err != nil:
 		return w.failed(d, err.Error())
 	case v.Status == abi.StatusDone:
-		return outcome{verb: verbAck, emits: v.Emits}
+		return outcome{verb: verbAck, emits: v.Emits, reads: v.Reads, writes: v.Writes}
 	case v.Status == abi.StatusDrop:
 		return outcome{verb: verbAck}
 	case v.Status == abi.StatusReject:

@@ -150,7 +150,7 @@ func TestTheMonitorWarnsBeforeTheStreamIsTrimmedUnread(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)
 	require.NoError(t, ensureGroup(r.ctx, r.redis, r.in.Stream, r.in.Group))
-	cfg := Inbound(Name(), r.in, r.out, r.dead)
+	cfg := Inbound(Name(), r.in, r.out, r.dead, r.state)
 	cfg.MaxLen = 10
 	registry := prometheus.NewRegistry()
 	w := &run{Worker: NewWorker(cfg, r.redis, handlerFunc(echo), NewMetrics(registry), r.logger()), t: t, metrics: registry}

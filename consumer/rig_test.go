@@ -36,6 +36,7 @@ type rig struct {
 	in    InboundConfig
 	out   OutboundConfig
 	dead  DeadLettersConfig
+	state StateConfig
 	redco RedisConfig // how their clients connect
 }
 
@@ -51,7 +52,7 @@ func newRigAt(t *testing.T, url string) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, ctx: t.Context(), url: url, log: &logbook{},
-		in: DefaultInbound(), out: DefaultOutbound(), dead: DefaultDeadLetters(), redco: RedisConfig{URL: url},
+		in: DefaultInbound(), out: DefaultOutbound(), dead: DefaultDeadLetters(), state: DefaultState(), redco: RedisConfig{URL: url},
 	}
 	r.in.Autoclaim.MinIdle, r.in.Autoclaim.Interval = 300*time.Millisecond, 50*time.Millisecond
 	r.in.Retry = RetryConfig{Base: 20 * time.Millisecond, Factor: 2, Cap: 100 * time.Millisecond, Jitter: 50}
@@ -101,7 +102,7 @@ func (r *rig) start(h handlerFunc) *run {
 }
 
 func (r *rig) startNamed(name string, h handlerFunc) *run {
-	return r.startWith(Inbound(name, r.in, r.out, r.dead), r.dial(1), h)
+	return r.startWith(Inbound(name, r.in, r.out, r.dead, r.state), r.dial(1), h)
 }
 
 func (r *rig) startWith(cfg WorkerConfig, c Client, h handlerFunc) *run {

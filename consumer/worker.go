@@ -52,24 +52,28 @@ type WorkerConfig struct {
 	DeadLetters DeadLettersConfig
 	// Emits tells where emits go.
 	Emits OutboundConfig
+	// StatePrefix begins the keys of the plugin's state.
+	StatePrefix string
 }
 
 // Inbound is the configuration of the processor role's worker.
-func Inbound(name string, in InboundConfig, out OutboundConfig, dead DeadLettersConfig) WorkerConfig {
+func Inbound(name string, in InboundConfig, out OutboundConfig, dead DeadLettersConfig, state StateConfig) WorkerConfig {
 	return WorkerConfig{
 		Role: "processor", Order: in.Order, ChannelKey: "channel_key", Stream: in.Stream, Group: in.Group, Consumer: name,
 		MaxInFlight: in.MaxInFlight, MaxAttempts: in.MaxAttempts, MaxPayload: int(in.MaxPayload), MaxLen: out.MaxLen,
 		Retry: in.Retry, Autoclaim: in.Autoclaim, Lock: in.Lock, Trace: in.Trace, DeadLetters: dead, Emits: out,
+		StatePrefix: state.PrefixOf(in.Processor),
 	}
 }
 
 // Outbound is the configuration of the worker that delivers to one platform. It takes no locks and, since the
 // trace belongs to the processing, reports no transitions.
-func Outbound(name, platform string, out OutboundConfig, dead DeadLettersConfig) WorkerConfig {
+func Outbound(name, platform string, out OutboundConfig, dead DeadLettersConfig, state StateConfig) WorkerConfig {
 	return WorkerConfig{
 		Role: "adapter", Platform: platform, Order: out.Order, ChannelKey: "channel_id", Stream: out.StreamOf(platform), Group: out.GroupOf(platform), Consumer: name,
 		MaxInFlight: out.MaxInFlight, MaxAttempts: out.MaxAttempts, MaxPayload: int(out.MaxPayload), MaxLen: out.MaxLen,
 		Retry: out.Retry, Autoclaim: out.Autoclaim, DeadLetters: dead, Emits: out,
+		StatePrefix: state.PrefixOf(out.AdapterOf(platform)),
 	}
 }
 
@@ -152,7 +156,7 @@ func (w *Worker) missingRights(ctx context.Context) ([]string, error) {
 	if w.cfg.Trace.Enabled {
 		trace = keys.pos(w.cfg.Trace.Prefix + "-")
 	}
-	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.scriptArgs(lock, trace)...).StringSlice()
+	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.scriptArgs(lock, trace, keys.pos(w.cfg.StatePrefix+"-"))...).StringSlice()
 }
 
 // Ready returns nil while the worker reads its stream, else the reason why it does not.

@@ -6,7 +6,7 @@
 --   id, delivery count, verb, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none), reason,
 --   the number of arguments that follow for this message, and these:
 --     ack:    the number of emits, for each the stream key's position, data, trace id; the number of reads of the state,
---             for each the key's position, '1' or '0' (there was no such key), value; for each write the key's position, value,
+--             for each the key's position, 'absent', 'value' or 'sha1', and the value or its digest; for each write the key's position, value,
 --             and 'delete', 'keep' or the time until it expires (ms)
 --     retry:  the time until the next try (ms)
 --     dead:   data, trace id, then name and value of every further field that the entry had
@@ -63,12 +63,22 @@ local function effects(m)
   return e
 end
 
+-- The reason why the state can't be written, or nil: SET would replace what is no plugin's.
+local function unwritable(writes)
+  for _, w in ipairs(writes) do
+    local kind = redis.call('TYPE', w[1]).ok
+    if kind ~= 'none' and kind ~= 'string' then return 'key "' .. w[1] .. '" is a ' .. kind .. ', not state of a plugin; rename or delete it' end
+  end
+  return nil
+end
+
 -- Whether the state is what the plugin has read.
 local function holds(reads)
   for _, r in ipairs(reads) do
     local value = redis.pcall('GET', r[1])
     if type(value) == 'table' then return nil, 'key "' .. r[1] .. '" is not state of a plugin: ' .. value.err end
-    if r[2] == '1' and value ~= r[3] or r[2] == '0' and value then return false end
+    if r[2] == 'absent' and value or r[2] ~= 'absent' and not value then return false end
+    if r[2] == 'value' and value ~= r[3] or r[2] == 'sha1' and redis.sha1hex(value) ~= r[3] then return false end
   end
   return true
 end
@@ -92,6 +102,7 @@ function verbs.ack(m)
     if refused then return refused end
   end
   local same, refused = holds(e.reads)
+  refused = refused or unwritable(e.writes)
   if refused then return refused end
   if not same then
     put_back(m, m.count - 1, 0)

@@ -3,9 +3,10 @@
 --
 -- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] audit hash, KEYS[7] the audit hash before it, KEYS[8..] keys that ARGV
 --   names by position
--- ARGV[5] a channel lock's position (0 = none), [6] a trace hash's position (0 = none)
+-- ARGV[5] a channel lock's position (0 = none), [6] a trace hash's position (0 = none), [7] a position
+--   of a plugin's state
 -- Reply: the commands that the user may not run
-local lock, trace_hash, missing = KEYS[tonumber(ARGV[5])], KEYS[tonumber(ARGV[6])], {}
+local lock, trace_hash, state, missing = KEYS[tonumber(ARGV[5])], KEYS[tonumber(ARGV[6])], KEYS[tonumber(ARGV[7])], {}
 
 local function need(...)
   if redis.acl_check_cmd and not redis.acl_check_cmd(...) then missing[#missing + 1] = table.concat({ ... }, ' ', 1, math.min(2, select('#', ...))) end
@@ -41,6 +42,10 @@ need('TIME')
 need('HLEN', KEYS[6])
 need('RENAME', KEYS[6], KEYS[7])
 need('EXPIRE', KEYS[6], 1)
+need('GET', state)
+need('SET', state, '')
+need('DEL', state)
+need('TYPE', state)
 if lock then
   need('GET', lock)
   need('SET', lock, '')

@@ -165,7 +165,7 @@ func (d *daemon) startOutbound() error {
 	}
 	for _, platform := range d.Config.Outbound.Platforms {
 		h := d.plugins.byName[d.Config.Outbound.AdapterOf(platform)]
-		c := consumer.Outbound(d.consumer, platform, d.Config.Outbound, d.Config.DeadLetters)
+		c := consumer.Outbound(d.consumer, platform, d.Config.Outbound, d.Config.DeadLetters, d.Config.State)
 		c.MaxInFlight = d.places(d.Config.Outbound.AdapterOf(platform), c.MaxInFlight)
 		d.startWorker(consumer.NewWorker(c, d.redis, h, d.metrics, d.Log))
 	}
@@ -177,7 +177,7 @@ func (d *daemon) startInbound() error {
 		return nil
 	}
 	h := d.plugins.byName[d.Config.Inbound.Processor]
-	c := consumer.Inbound(d.consumer, d.Config.Inbound, d.Config.Outbound, d.Config.DeadLetters)
+	c := consumer.Inbound(d.consumer, d.Config.Inbound, d.Config.Outbound, d.Config.DeadLetters, d.Config.State)
 	c.MaxInFlight = d.places(d.Config.Inbound.Processor, c.MaxInFlight)
 	d.startWorker(consumer.NewWorker(c, d.redis, h, d.metrics, d.Log))
 	return nil

@@ -20,10 +20,10 @@ func Examine(ctx context.Context, client consumer.Client, c config.Config) ([]co
 	var workers []consumer.WorkerConfig
 	name := consumer.Name()
 	for _, platform := range c.Outbound.Platforms {
-		workers = append(workers, consumer.Outbound(name, platform, c.Outbound, c.DeadLetters))
+		workers = append(workers, consumer.Outbound(name, platform, c.Outbound, c.DeadLetters, c.State))
 	}
 	if c.Inbound.Enabled {
-		workers = append(workers, consumer.Inbound(name, c.Inbound, c.Outbound, c.DeadLetters))
+		workers = append(workers, consumer.Inbound(name, c.Inbound, c.Outbound, c.DeadLetters, c.State))
 	}
 	findings, err := consumer.Examine(ctx, client, workers)
 	findings = append(findings, consumer.ExamineConnection(c.Redis)...)

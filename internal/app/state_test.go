@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,5 +42,24 @@ func TestAPluginsCountersAreMetrics(t *testing.T) {
 	require.True(t, strings.Contains(body, `sgstreamd_plugin_custom_total{name="jokes_told",plugin="moody"} 1`), body)
 	say(t, c, "count Jokes")
 	d.line("message dead-lettered", "metric_add: EINVALID")
+	d.stop()
+}
+
+func TestAPluginsStateIsKeptThroughAKill(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	c := r.Client(t)
+	overrides := []string{"redis.url=" + r.URL(), "inbound.processor=counter"}
+	d := startDaemon(t, overrides...)
+	d.ready()
+	for i := range 20 {
+		say(t, c, "hello")
+		answered(t, c, "message "+strconv.Itoa(i+1))
+	}
+	d.kill()
+	d = startDaemon(t, overrides...)
+	d.ready()
+	say(t, c, "and again")
+	answered(t, c, "message 21")
 	d.stop()
 }
