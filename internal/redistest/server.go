@@ -19,12 +19,16 @@ import (
 // startTimeout is how long a server may take until it accepts connections.
 const startTimeout = 10 * time.Second
 
+// readyLine is in a server's log as soon as it accepts connections.
+const readyLine = "Ready to accept connections"
+
 // Server is a redis-server of the test's own. It keeps nothing on disk.
 type Server struct {
 	t      testing.TB
 	folder string
 	port   int
-	args   []string
+	args   []string // all of its command line, the port among it
+	ready  string   // in its log as soon as it accepts connections
 
 	leash  io.Closer     // the server dies when it is closed; nil when it does not run
 	exited chan struct{} // closed when the server is gone
@@ -38,18 +42,30 @@ const onLeash = `redis-server "$@" 2>&1 & exec >&- 2>&-; read -r _; kill -9 $!; 
 // line, and stops it when the test ends. The test fails where there is none.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, folder: t.TempDir(), args: args}
+	return start(t, readyLine, func(s *Server) []string { return append(s.usual(), args...) })
+}
+
+// start starts a server whose command line is made anew for each port that is tried.
+func start(t testing.TB, ready string, args func(s *Server) []string) *Server {
+	t.Helper()
+	s := &Server{t: t, folder: t.TempDir(), ready: ready}
 	t.Cleanup(s.Kill)
 	var err error
 	// Between looking for a free port and taking it, another may have taken it.
 	for range 5 {
 		s.port = freePort(t)
+		s.args = args(s)
 		if err = s.launch(); err == nil {
 			return s
 		}
 	}
 	t.Fatalf("redis-server does not start: %v", err)
 	return nil
+}
+
+// usual is what every server but a sentinel is started with.
+func (s *Server) usual() []string {
+	return []string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.folder, "--save", "", "--appendonly", "no"}
 }
 
 func freePort(t testing.TB) int {
@@ -62,9 +78,7 @@ func freePort(t testing.TB) int {
 }
 
 func (s *Server) launch() error {
-	port := strconv.Itoa(s.port)
-	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", s.folder, "--save", "", "--appendonly", "no"}, s.args...)
-	process := exec.Command("sh", append([]string{"-c", onLeash, "redis-server"}, args...)...)
+	process := exec.Command("sh", append([]string{"-c", onLeash, "redis-server"}, s.args...)...)
 	leash, err := process.StdinPipe()
 	if err != nil {
 		return err
@@ -80,7 +94,7 @@ func (s *Server) launch() error {
 	var log strings.Builder
 	go func() {
 		defer close(exited)
-		follow(out, &log, ready)
+		follow(out, &log, s.ready, ready)
 		_ = leash.Close()
 		_ = process.Wait()
 	}()
@@ -101,10 +115,10 @@ func (s *Server) launch() error {
 
 // follow reads the server's log to its end, and closes ready when the server accepts connections. Asking the
 // port would not do: at a clash, another server answers.
-func follow(out io.Reader, log *strings.Builder, ready chan<- struct{}) {
+func follow(out io.Reader, log *strings.Builder, sign string, ready chan<- struct{}) {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		fmt.Fprintln(log, lines.Text())
-		if ready != nil && strings.Contains(lines.Text(), "Ready to accept connections") {
+		if ready != nil && strings.Contains(lines.Text(), sign) {
 			close(ready)
 			ready = nil
 		}

@@ -1,0 +1,135 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// PrimaryName is what the sentinels call the primary.
+	PrimaryName = "main"
+	// SentinelPassword is what the sentinels ask of their clients.
+	SentinelPassword = "guard"
+	// replicator is the user as whom the replica follows its primary.
+	replicator = "replicator"
+)
+
+// Sentinels are a primary and a replica, watched by three sentinels of whom two must agree.
+type Sentinels struct {
+	t testing.TB
+	// Primary and Replica are what they are at the start; a failover does not change these fields.
+	Primary, Replica *Server
+	sentinels        []*Server
+}
+
+// StartSentinels starts a set, with further arguments for primary and replica as on their command line, and waits
+// until each sentinel knows all the others and the replica has what the primary has. It stops when the test ends.
+func StartSentinels(t testing.TB, args ...string) *Sentinels {
+	t.Helper()
+	common := append([]string{"--repl-diskless-sync-delay", "0", "--masteruser", replicator, "--masterauth", replicator,
+		"--user", replicator, "on", ">" + replicator, "+psync", "+replconf", "+ping"}, args...)
+	s := &Sentinels{t: t, Primary: Start(t, common...)}
+	host, port, _ := strings.Cut(s.Primary.Addr(), ":")
+	s.Replica = Start(t, append([]string{"--replicaof", host + " " + port}, common...)...)
+	for range 3 {
+		s.sentinels = append(s.sentinels, startSentinel(t, host, port))
+	}
+	replica := s.Replica.Client(t)
+	await(t, "the replica is in step", func() bool { return tells(replica, "master_link_status:up", "INFO", "replication") })
+	for _, sentinel := range s.sentinels {
+		c := s.client(sentinel)
+		await(t, "the sentinels know each other", func() bool {
+			m, err := c.Master(context.Background(), PrimaryName).Result()
+			return err == nil && m["num-other-sentinels"] == "2" && m["num-slaves"] == "1" && m["flags"] == "master"
+		})
+	}
+	return s
+}
+
+// startSentinel starts one sentinel. Its periods, in ms, are a tenth of the usual ones.
+func startSentinel(t testing.TB, host, port string) *Server {
+	t.Helper()
+	s := start(t, "Sentinel ID is", func(s *Server) []string {
+		file := filepath.Join(s.folder, "sentinel.conf")
+		text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nrequirepass %s\nsentinel sentinel-pass %s\n", s.port, s.folder, SentinelPassword, SentinelPassword) +
+			fmt.Sprintf("sentinel monitor %s %s %s 2\n", PrimaryName, host, port) +
+			fmt.Sprintf("sentinel down-after-milliseconds %s 500\nsentinel failover-timeout %s 2000\n", PrimaryName, PrimaryName)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return []string{file, "--sentinel"}
+	})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), Password: SentinelPassword})
+	defer c.Close()
+	do(t, c, "SENTINEL", "DEBUG", "info-period", 200, "ping-period", 100, "ask-period", 100, "publish-period", 200, "election-timeout", 1000)
+	return s
+}
+
+func (s *Sentinels) client(sentinel *Server) *redis.SentinelClient {
+	c := redis.NewSentinelClient(&redis.Options{Addr: sentinel.Addr(), Password: SentinelPassword})
+	s.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// URL is the redis+sentinel:// URL of the set.
+func (s *Sentinels) URL() string {
+	var addrs []string
+	for _, sentinel := range s.sentinels {
+		addrs = append(addrs, sentinel.Addr())
+	}
+	return "redis+sentinel://" + strings.Join(addrs, ",") + "/" + PrimaryName + "?sentinel_password=" + SentinelPassword
+}
+
+// KillSentinel ends one of the sentinels, 0 to 2, at once.
+func (s *Sentinels) KillSentinel(i int) { s.sentinels[i].Kill() }
+
+// CutReplication keeps from the replica whatever is written from now on.
+func (s *Sentinels) CutReplication() {
+	s.t.Helper()
+	primary, replica := s.Primary.Client(s.t), s.Replica.Client(s.t)
+	do(s.t, primary, "ACL", "SETUSER", replicator, "off")
+	do(s.t, primary, "CLIENT", "KILL", "TYPE", "replica")
+	await(s.t, "the replica has lost its primary", func() bool { return tells(replica, "master_link_status:down", "INFO", "replication") })
+}
+
+// KillPrimary ends the primary at once, and waits until the sentinels have made the replica the primary.
+func (s *Sentinels) KillPrimary() {
+	s.t.Helper()
+	s.Primary.Kill()
+	s.awaitPromotion()
+}
+
+// Promote has the sentinels make the replica the primary while the old primary lives, which becomes its replica.
+func (s *Sentinels) Promote() {
+	s.t.Helper()
+	c := s.client(s.sentinels[0])
+	if err := c.Failover(context.Background(), PrimaryName).Err(); err != nil {
+		s.t.Fatalf("sentinel failover: %v", err)
+	}
+	s.awaitPromotion()
+	old := s.Primary.Client(s.t)
+	await(s.t, "the old primary is a replica", func() bool { return tells(old, "role:slave", "INFO", "replication") })
+}
+
+// awaitPromotion waits until the replica is a primary, and all sentinels that live say so.
+func (s *Sentinels) awaitPromotion() {
+	s.t.Helper()
+	replica := s.Replica.Client(s.t)
+	await(s.t, "the replica is the primary", func() bool { return tells(replica, "role:master", "INFO", "replication") })
+	for _, sentinel := range s.sentinels {
+		if sentinel.leash == nil {
+			continue
+		}
+		c := s.client(sentinel)
+		await(s.t, "the sentinels name the new primary", func() bool {
+			addr, err := c.GetMasterAddrByName(context.Background(), PrimaryName).Result()
+			return err == nil && strings.Join(addr, ":") == s.Replica.Addr()
+		})
+	}
+}
