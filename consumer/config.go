@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,8 @@ const Embedded = "embedded"
 
 // RedisConfig says which Redis the daemon works on.
 type RedisConfig struct {
-	// URL is redis://, rediss:// (TLS) or unix://, as redis.ParseURL reads it, or Embedded.
+	// URL is redis:// or unix://, as redis.ParseURL reads it, redis+sentinel://, redis+cluster://, or Embedded. With
+	// rediss in the place of redis it asks for TLS.
 	URL string `koanf:"url"`
 	// EmbeddedListen is the loopback address of the embedded server; port 0 picks a free one.
 	EmbeddedListen string `koanf:"embedded_listen"`
@@ -233,10 +233,8 @@ func (c *checks) err() error { return errors.Join(c.errs...) }
 func (c *RedisConfig) Validate() error {
 	var is checks
 	if c.URL != Embedded {
-		u, err := url.Parse(c.URL)
-		// The URL may hold a password, so the parser's error, which repeats it, is not shown.
-		is.that(err == nil && (u.Scheme == "redis" || u.Scheme == "rediss" || u.Scheme == "unix"), "url",
-			`is not a Redis URL; write "redis://host:6379/0", "rediss://…" for TLS, "unix:///path/to.sock" or "embedded"`)
+		_, err := parseAddress(c.URL)
+		is.that(err == nil, "url", "%w", err)
 	}
 	is.that((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls.cert_file", "and tls.key_file go together; set both or neither")
 	return is.err()

@@ -174,8 +174,8 @@ func TestTLSWithAClientCertificate(t *testing.T) {
 		"not a certificate":  {RedisConfig{URL: "rediss://h", TLS: TLSConfig{CAFile: key}}, "holds no PEM certificate"},
 		"key is no key":      {RedisConfig{URL: "rediss://h", TLS: TLSConfig{CertFile: cert, KeyFile: cert}}, "redis.tls.cert_file: "},
 		"a URL without TLS":  {RedisConfig{URL: "redis://h", TLS: TLSConfig{CAFile: ca}}, "the URL does not use TLS"},
-		"not a URL at all":   {RedisConfig{URL: "redis://:hunter2@h:x:y"}, "redis.url: not a Redis URL"},
-		"a URL of something": {RedisConfig{URL: "http://:hunter2@h"}, "redis.url: not a Redis URL"},
+		"not a URL at all":   {RedisConfig{URL: "redis://:hunter2@h:x:y"}, "redis.url is not a Redis URL"},
+		"a URL of something": {RedisConfig{URL: "http://:hunter2@h"}, "redis.url is not a Redis URL"},
 	} {
 		_, err := Dial(c.config, 1)
 		require.ErrorContains(t, err, c.told, name)

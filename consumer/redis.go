@@ -20,47 +20,54 @@ import (
 // heartbeat and the monitor. A blocked read pins its connection, so none of them may have to wait for it.
 const connectionsPerWorker = 5
 
-// Client is a connection pool to Redis. Its name here lets other packages hold one without go-redis.
+// Client is a connection pool to Redis: to one server, to whichever the sentinels call the primary, or to the nodes of
+// a Cluster. Its name here lets other packages hold one without go-redis.
 type Client = redis.UniversalClient
 
-// Dial makes a client for the Redis that c names, with connections for so many workers. It does not connect.
-// An error says what is wrong with the URL or the TLS files.
+// Dial makes a client for the Redis that c names, with connections for so many workers to each of its servers. It does
+// not connect. An error says what is wrong with the URL or the TLS files.
+//
+// Three settings are the same for every client. The client's own retries are off: a read whose reply is lost has moved
+// entries to our pending list, and a retry would read the next ones and leave those behind, known to nobody; the intake
+// retries itself, and looks for them. A context's deadline reaches the connection. And a dial is not repeated: every
+// loop here waits and tries again by itself, and a server that moves away is found like one that is lost.
 func Dial(c RedisConfig, workers int) (Client, error) {
-	o, err := redis.ParseURL(c.URL)
+	a, err := parseAddress(c.URL)
 	if err != nil {
-		// The parser's error repeats the URL, which may hold a password.
-		return nil, errors.New(`redis.url: not a Redis URL; write "redis://host:6379/0", "rediss://…" for TLS, "unix:///path/to.sock" or "embedded"`)
+		return nil, fmt.Errorf("redis.url %w", err)
 	}
-	if err := addTLS(o, c.TLS); err != nil {
+	if err := addTLS(a.tls, c.TLS); err != nil {
 		return nil, err
 	}
-	o.PoolSize = connectionsPerWorker*workers + 5
-	// A read whose reply is lost has moved entries to our pending list. The client's own retry would read
-	// the next ones and leave those behind, known to nobody: the intake retries itself, and looks for them.
-	o.MaxRetries = -1
-	o.ContextTimeoutEnabled = true
-	// Every loop here waits and tries again by itself, and a server that moves away is found like one that is lost.
-	o.DialerRetries = 1
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	// What the client would write to stderr also reaches its callers as errors.
 	logging.Disable()
+	connections := connectionsPerWorker*workers + 5
+	switch a.topology {
+	case sentinels:
+		return dialSentinels(a, connections), nil
+	case cluster:
+		return dialCluster(a, connections), nil
+	}
+	o := a.server
+	o.PoolSize, o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = connections, -1, 1, true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClient(o), nil
 }
 
-func addTLS(o *redis.Options, c TLSConfig) error {
+func addTLS(o *tls.Config, c TLSConfig) error {
 	if c == (TLSConfig{}) {
 		return nil
 	}
-	if o.TLSConfig == nil {
-		return errors.New(`redis.tls: the URL does not use TLS; write "rediss://…" in redis.url, or remove redis.tls`)
+	if o == nil {
+		return errors.New(`redis.tls: the URL does not use TLS; write "rediss…" in redis.url, or remove redis.tls`)
 	}
 	if c.CAFile != "" {
 		pem, err := os.ReadFile(c.CAFile)
 		if err != nil {
 			return fmt.Errorf("redis.tls.ca_file: %w", err)
 		}
-		o.TLSConfig.RootCAs = x509.NewCertPool()
-		if !o.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
+		o.RootCAs = x509.NewCertPool()
+		if !o.RootCAs.AppendCertsFromPEM(pem) {
 			return fmt.Errorf("redis.tls.ca_file: %s holds no PEM certificate", c.CAFile)
 		}
 	}
@@ -69,7 +76,7 @@ func addTLS(o *redis.Options, c TLSConfig) error {
 		if err != nil {
 			return fmt.Errorf("redis.tls.cert_file: %w", err)
 		}
-		o.TLSConfig.Certificates = []tls.Certificate{pair}
+		o.Certificates = []tls.Certificate{pair}
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (d *daemon) start() error {
 		}
 	}
 	d.status.started()
-	d.Log.Info("sgstreamd is ready", "redis", config.Redacted(d.addresses.RedisURL), "admin", d.addresses.Admin)
+	d.Log.Info("sgstreamd is ready", "redis", consumer.RedactedURL(d.addresses.RedisURL), "admin", d.addresses.Admin)
 	if d.Started != nil {
 		d.Started(d.addresses)
 	}
@@ -152,7 +152,7 @@ func (d *daemon) serveAdmin() error {
 func (d *daemon) awaitRedis() error {
 	d.status.set("waiting for redis")
 	return consumer.Await(d.stopping, d.redis, func(err error) {
-		d.Log.Warn("waiting for redis", "url", config.Redacted(d.addresses.RedisURL), "error", err)
+		d.Log.Warn("waiting for redis", "url", consumer.RedactedURL(d.addresses.RedisURL), "error", err)
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
-	"github.com/sgstreamd/sgstreamd/internal/config"
 )
 
 // status is what the daemon knows of its own readiness.
@@ -59,7 +58,7 @@ func (d *daemon) readiness(ctx context.Context) (problems, remarks []error) {
 	defer cancel()
 	problems, remarks = d.status.read()
 	if err := consumer.Ping(ctx, d.redis); err != nil {
-		problems = append(problems, fmt.Errorf("%w (%s)", err, config.Redacted(d.addresses.RedisURL)))
+		problems = append(problems, fmt.Errorf("%w (%s)", err, consumer.RedactedURL(d.addresses.RedisURL)))
 	}
 	return problems, remarks
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"net/url"
 	"reflect"
 	"time"
 
@@ -14,9 +13,9 @@ import (
 )
 
 // TOML returns the configuration as a TOML document that Load reads back, with every key and the
-// password in redis.url replaced by xxxxx.
+// passwords in redis.url replaced by xxxxx.
 func (c Config) TOML() ([]byte, error) {
-	c.Redis.URL = Redacted(c.Redis.URL)
+	c.Redis.URL = consumer.RedactedURL(c.Redis.URL)
 	values := valuesOf(reflect.ValueOf(c)).(map[string]any)
 	plugins := values["plugins"].(map[string]any)
 	for name, p := range c.Plugins.ByName {
@@ -45,16 +44,4 @@ func valuesOf(v reflect.Value) any {
 		values[key] = valuesOf(field)
 	}
 	return values
-}
-
-// Redacted is a Redis URL without its password; Embedded and what holds no password is itself.
-func Redacted(address string) string {
-	u, err := url.Parse(address)
-	if address == consumer.Embedded || err == nil && u.User == nil {
-		return address
-	}
-	if err != nil {
-		return "xxxxx"
-	}
-	return u.Redacted()
 }
