@@ -78,12 +78,15 @@ func (s *Sentinels) client(sentinel *Server) *redis.SentinelClient {
 }
 
 // URL is the redis+sentinel:// URL of the set.
-func (s *Sentinels) URL() string {
+func (s *Sentinels) URL() string { return s.URLOf(PrimaryName) }
+
+// URLOf is the URL of a primary of that name, which the sentinels need not know.
+func (s *Sentinels) URLOf(primary string) string {
 	var addrs []string
 	for _, sentinel := range s.sentinels {
 		addrs = append(addrs, sentinel.Addr())
 	}
-	return "redis+sentinel://" + strings.Join(addrs, ",") + "/" + PrimaryName + "?sentinel_password=" + SentinelPassword
+	return "redis+sentinel://" + strings.Join(addrs, ",") + "/" + primary + "?sentinel_password=" + SentinelPassword
 }
 
 // KillSentinel ends one of the sentinels, 0 to 2, at once.
@@ -96,6 +99,12 @@ func (s *Sentinels) CutReplication() {
 	do(s.t, primary, "ACL", "SETUSER", replicator, "off")
 	do(s.t, primary, "CLIENT", "KILL", "TYPE", "replica")
 	await(s.t, "the replica has lost its primary", func() bool { return tells(replica, "master_link_status:down", "INFO", "replication") })
+}
+
+// RestoreReplication takes CutReplication back.
+func (s *Sentinels) RestoreReplication() {
+	s.t.Helper()
+	do(s.t, s.Primary.Client(s.t), "ACL", "SETUSER", replicator, "on")
 }
 
 // KillPrimary ends the primary at once, and waits until the sentinels have made the replica the primary.

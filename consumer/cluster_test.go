@@ -1,0 +1,151 @@
+package consumer
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+	"github.com/sgstreamd/sgstreamd/internal/redistest"
+)
+
+// newTaggedRig is a rig at a Cluster, whose keys are all in one slot.
+func newTaggedRig(t *testing.T) (*rig, *redistest.Cluster) {
+	t.Helper()
+	c := redistest.StartCluster(t)
+	r := newRigAt(t, c.URL())
+	r.tag()
+	return r, c
+}
+
+// tag puts one hash tag into every name.
+func (r *rig) tag() {
+	r.in.Stream, r.out.StreamPrefix, r.dead.Stream = "{sg}:stream:inbound", "{sg}:stream:outbound", "{sg}:stream:dlq"
+	r.in.Lock.Prefix, r.in.Trace.Prefix = "{sg}:lock:channel:", "{sg}:trace:"
+}
+
+func TestAWorkerDoesAllItsWorkOnAClusterWithOneHashTag(t *testing.T) {
+	t.Parallel()
+	r, _ := newTaggedRig(t)
+	used := r.send("used up")
+	r.readAs("crashed", 1)
+	r.claimAs("crashed", used, 2*time.Hour, 3)
+	tries := make(chan int64, 1000)
+	w := r.start(failing(tries, abi.Verdict{Status: abi.StatusRetry, Reason: "no luck"}, nil))
+	r.sendTo("c", true, "fine")
+	r.send("bad")
+	r.awaitReplies("fine")
+	for attempt := int64(1); attempt <= 3; attempt++ {
+		require.Equal(t, attempt, receive(t, tries, "a try"))
+	}
+	dead := r.awaitDeadLetters(2)
+	require.Contains(t, dead[0]["error"], "used up its 3 attempts")
+	require.Equal(t, "no luck", dead[1]["error"])
+	require.NotEmpty(t, r.audit(used))
+	require.Equal(t, "COMPLETED", r.trace("fine")["state"])
+	require.Equal(t, "ERRORED", r.trace("bad")["state"])
+	r.awaitNothingPending()
+	require.NoError(t, w.measure(r.ctx))
+	require.NoError(t, w.stopped())
+	require.Equal(t, []string{"crashed"}, r.consumers())
+}
+
+func TestAChannelsLockHoldsOnACluster(t *testing.T) {
+	t.Parallel()
+	r, _ := newTaggedRig(t)
+	want := []string{}
+	for i := range 40 {
+		want = append(want, fmt.Sprint(i))
+		r.sendTo("c", true, want[i])
+	}
+	c := &crowd{order: make(chan string, 1000)}
+	r.start(c.handle)
+	r.start(c.handle)
+	r.awaitReplies(want...)
+	r.awaitNothingPending()
+	require.EqualValues(t, 1, c.most.Load())
+}
+
+// The Cluster's client takes a lost connection for a reason to send again.
+func TestAClusterIsSentNoReadTwice(t *testing.T) {
+	t.Parallel()
+	r, c := newTaggedRig(t)
+	node := c.NodeOf(r.in.Stream)
+	p := redistest.NewProxy(t, node)
+	c.Reroute(node, p)
+	r.in.Autoclaim.MinIdle = time.Hour
+	calls := make(chan int64, 1000)
+	r.start(attempts(calls))
+	r.send("before")
+	r.awaitReplies("before")
+	receive(t, calls, "the first call")
+
+	lost := p.DropReply("xreadgroup", "", "content")
+	r.send("lost")
+	receive(t, lost, "the lost reply")
+	r.awaitReplies("before", "lost")
+	require.EqualValues(t, 1, receive(t, calls, "the call"), "it is found at once, and charged nothing")
+	r.awaitNothingPending()
+
+	lost = p.DropReply("evalsha", "\r\nack\r\n", "done")
+	r.send("once")
+	receive(t, lost, "the lost reply")
+	r.awaitReplies("before", "lost", "once")
+	r.awaitNothingPending()
+}
+
+// flood sends numbered messages until it is told to stop, and returns the contents of those that Redis took.
+func (r *rig) flood(stop <-chan struct{}, send func(content string) error) <-chan []string {
+	sent := make(chan []string, 1)
+	go func() {
+		taken := []string{}
+		for i := 0; !isDone(stop); i++ {
+			content := fmt.Sprint(i)
+			if send(content) == nil {
+				taken = append(taken, content)
+			}
+		}
+		sent <- taken
+	}()
+	return sent
+}
+
+func TestAWorkerFollowsItsSlotToAnotherNode(t *testing.T) {
+	for name, move := range map[string]func(c *redistest.Cluster, key string){
+		"its replica is promoted": func(c *redistest.Cluster, key string) { c.Promote(c.AddReplica(c.NodeOf(key))) },
+		"its primary dies": func(c *redistest.Cluster, key string) {
+			primary := c.NodeOf(key)
+			replica := c.AddReplica(primary)
+			primary.Kill()
+			c.AwaitPromotion(replica)
+		},
+		"the slot is moved": func(c *redistest.Cluster, key string) {
+			from := c.NodeOf(key)
+			to := slices.IndexFunc(c.Nodes, func(n *redistest.Server) bool { return n != from })
+			c.MoveSlot(key, c.Nodes[to])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, c := newTaggedRig(t)
+			w := r.start(echo)
+			r.send("before")
+			r.awaitReplies("before")
+			move(c, r.in.Stream)
+			eventually(t, "a message is taken", func() bool { return r.trySend("after") == nil })
+			eventually(t, "the next message is answered", func() bool { return slices.Contains(r.replies(), "after") })
+			eventually(t, "the worker is ready", func() bool { return w.Ready() == nil })
+			r.awaitNothingPending()
+			require.NoError(t, w.stopped())
+		})
+	}
+}
+
+// trySend sends a message to a Redis that may refuse it.
+func (r *rig) trySend(content string) error {
+	_, err := Send(r.ctx, r.redis, r.in.Stream, 0, encode(map[string]any{"platform": platform, "content": content}), content)
+	return err
+}
