@@ -54,3 +54,11 @@ func (h sendOnce) final(ctx context.Context, err error) error {
 	h.reload(ctx)
 	return errors.New(err.Error())
 }
+
+// serverOf is a client of the one server that has the key.
+func serverOf(ctx context.Context, c redis.UniversalClient, key string) (*redis.Client, error) {
+	if nodes, ok := c.(*redis.ClusterClient); ok {
+		return nodes.MasterForKey(ctx, key)
+	}
+	return c.(*redis.Client), nil
+}

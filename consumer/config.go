@@ -23,6 +23,10 @@ type RedisConfig struct {
 	EmbeddedListen string `koanf:"embedded_listen"`
 	// TLS adds to what a rediss:// URL asks for.
 	TLS TLSConfig `koanf:"tls"`
+	// WaitReplicas is how many replicas have to have a commit before the next one is made, and WaitTimeout how long they
+	// are waited for. 0 waits for none.
+	WaitReplicas int           `koanf:"wait_replicas"`
+	WaitTimeout  time.Duration `koanf:"wait_timeout"`
 }
 
 // TLSConfig is the part of TLS that a URL can't say. All three are paths of PEM files; empty means the
@@ -156,7 +160,7 @@ type DrainConfig struct {
 
 // DefaultRedis returns the defaults of RedisConfig.
 func DefaultRedis() RedisConfig {
-	return RedisConfig{URL: Embedded, EmbeddedListen: "127.0.0.1:6390"}
+	return RedisConfig{URL: Embedded, EmbeddedListen: "127.0.0.1:6390", WaitTimeout: time.Second}
 }
 
 // DefaultInbound returns the defaults of InboundConfig, those of the Stargazer contract.
@@ -236,6 +240,9 @@ func (c *RedisConfig) Validate() error {
 		_, err := parseAddress(c.URL)
 		is.that(err == nil, "url", "%w", err)
 	}
+	is.that(c.WaitReplicas >= 0 && c.WaitReplicas <= 100, "wait_replicas", "is %d; write 0 (wait for none) to 100", c.WaitReplicas)
+	is.that(c.WaitReplicas <= 0 || c.URL != Embedded, "wait_replicas", "is %d, and the embedded Redis has no replicas; write 0, or another url", c.WaitReplicas)
+	is.that(c.WaitTimeout >= time.Millisecond && c.WaitTimeout <= time.Minute, "wait_timeout", `is %v; write "1ms" to "1m"`, c.WaitTimeout)
 	is.that((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls.cert_file", "and tls.key_file go together; set both or neither")
 	return is.err()
 }

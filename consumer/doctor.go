@@ -50,9 +50,11 @@ func (f Finding) String() string { return f.Subject + ": " + f.Problem + "; " + 
 // writes nothing, and the streams need not be there yet. What the Redis user may not look at, or this server does not
 // have, is a Notice. An error means that Redis could not be reached, or ctx is done.
 func Examine(ctx context.Context, c Client, workers []WorkerConfig) ([]Finding, error) {
-	e := &examination{redis: c, unseen: map[string]bool{}}
-	if err := e.server(ctx); err != nil {
-		return nil, err
+	e := &examination{redis: c, servers: map[string]serverFacts{}, unseen: map[string]bool{}}
+	if one, ok := c.(*redis.Client); ok {
+		if err := e.server(ctx, one); err != nil {
+			return nil, err
+		}
 	}
 	for _, cfg := range workers {
 		if err := e.worker(ctx, cfg); err != nil {
@@ -68,8 +70,9 @@ func Examine(ctx context.Context, c Client, workers []WorkerConfig) ([]Finding, 
 // examination is one look at a Redis, and what it has found so far.
 type examination struct {
 	redis    Client
-	facts    serverFacts
-	unseen   map[string]bool // commands that Redis has refused
+	servers  map[string]serverFacts // by their addresses
+	facts    serverFacts            // those of the server at hand
+	unseen   map[string]bool        // commands that Redis has refused
 	findings []Finding
 }
 
@@ -109,7 +112,17 @@ func (e *examination) worker(ctx context.Context, cfg WorkerConfig) error {
 	// It never runs: it knows its keys, and which rights it needs.
 	w := NewWorker(cfg, e.redis, nil, NewMetrics(nil), slog.New(slog.DiscardHandler))
 	e.settings(w)
+	server, err := serverOf(ctx, e.redis, cfg.Stream)
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	if err := e.server(ctx, server); err != nil {
+		return err
+	}
 	if e.facts.clustered() {
+		if _, ok := e.redis.(*redis.ClusterClient); !ok {
+			e.foundOnce(Danger, "redis.url names one node of a Cluster", "what other nodes serve can't be reached", "write redis+cluster:// in the place of redis://")
+		}
 		e.slots(w)
 	}
 	for _, look := range []func(context.Context, *Worker) error{e.rights, e.keys, e.stream} {

@@ -3,7 +3,6 @@ package consumer
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 )
 
@@ -14,12 +13,24 @@ func ExamineConnection(c RedisConfig) []Finding {
 		return []Finding{{Warning, `redis.url is "embedded"`, "it is for development, and forgets everything when the daemon ends",
 			`write "redis://host:6379/0" in redis.url`}}
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Scheme != "redis" || isLoopback(u.Hostname()) {
+	a, err := parseAddress(c.URL)
+	if err != nil || a.tls != nil {
 		return nil
 	}
-	return []Finding{{Notice, "redis.url has no TLS", "messages and the password cross the network to " + u.Hostname() + " in the clear",
-		`write "rediss://…", unless the network is private`}}
+	if a.server != nil && a.server.Network == "tcp" {
+		a.hosts = []string{a.server.Addr}
+	}
+	var far []string
+	for _, h := range a.hosts {
+		if name, _, _ := net.SplitHostPort(h); !isLoopback(name) {
+			far = append(far, name)
+		}
+	}
+	if len(far) == 0 {
+		return nil
+	}
+	return []Finding{{Notice, "redis.url has no TLS", "messages and the password cross the network to " + strings.Join(far, ", ") + " in the clear",
+		`write "rediss…", unless the network is private`}}
 }
 
 // isLoopback tells of a host that is this machine; a URL without one means localhost.

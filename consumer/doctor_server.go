@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // serverFacts is what a server tells of itself: the fields of INFO, and settings of CONFIG GET. A fact that it did not
@@ -26,20 +28,26 @@ func wanted() []string {
 	return []string{"save", "appendfsync", "min-replicas-to-write", "min-replicas-max-lag"}
 }
 
-// server examines the Redis itself.
-func (e *examination) server(ctx context.Context) error {
+// server examines a server itself, once. Of several, each finding names the one.
+func (e *examination) server(ctx context.Context, c *redis.Client) error {
 	const what = "version, memory, persistence and replication"
-	reply, err := e.redis.Info(ctx).Result()
+	addr := c.Options().Addr
+	if facts, seen := e.servers[addr]; seen {
+		e.facts = facts
+		return nil
+	}
+	reply, err := c.Info(ctx).Result()
 	if err != nil {
 		return e.refused("INFO", what, err)
 	}
 	e.facts = serverFacts{info: parseInfo(reply), config: map[string]string{}}
+	e.servers[addr] = e.facts
 	if e.facts.info["redis_version"] == "" {
 		e.found(Notice, "INFO", "this server tells nothing of its "+what+", so they could not be examined", "look at them by hand")
 		return nil
 	}
 	for _, name := range wanted() {
-		values, err := e.redis.ConfigGet(ctx, name).Result()
+		values, err := c.ConfigGet(ctx, name).Result()
 		if err != nil {
 			if err := e.refused("CONFIG GET", "save, appendfsync and min-replicas-to-write", err); err != nil {
 				return err
@@ -48,7 +56,12 @@ func (e *examination) server(ctx context.Context) error {
 		}
 		e.facts.config[name] = values[name]
 	}
-	e.findings = slices.Concat(e.findings, e.facts.version(), e.facts.memory(), e.facts.persistence(), e.facts.replication())
+	for _, f := range slices.Concat(e.facts.version(), e.facts.memory(), e.facts.persistence(), e.facts.replication()) {
+		if e.facts.clustered() {
+			f.Subject = "node " + addr + ": " + f.Subject
+		}
+		e.findings = append(e.findings, f)
+	}
 	return nil
 }
 

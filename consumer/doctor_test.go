@@ -235,12 +235,15 @@ func FuzzVersionsAndInfoAreReadWithoutPanic(f *testing.F) {
 // newClusterRig is a rig at a Cluster of one node, which serves every slot.
 func newClusterRig(t *testing.T) *rig {
 	t.Helper()
-	r, _ := newSoundRig(t, "--cluster-enabled", "yes")
-	require.NoError(t, r.redis.Do(r.ctx, "CLUSTER", "ADDSLOTSRANGE", 0, slotCount-1).Err())
+	s := redistest.Start(t, append([]string{"--cluster-enabled", "yes"}, sound...)...)
+	node := s.Client(t)
+	require.NoError(t, node.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, slotCount-1).Err())
 	eventually(t, "the cluster is up", func() bool {
-		info, err := r.redis.ClusterInfo(r.ctx).Result()
+		info, err := node.ClusterInfo(t.Context()).Result()
 		return err == nil && strings.Contains(info, "cluster_state:ok")
 	})
+	r := newRigAt(t, "redis+cluster://"+s.Addr())
+	r.in = DefaultInbound()
 	return r
 }
 
@@ -495,8 +498,12 @@ func TestTheDoctorLooksAtTheConnection(t *testing.T) {
 		"redis://localhost:6379/0":           "",
 		"redis://127.0.0.1/0":                "",
 		"redis://[::1]:6379/0":               "",
-		"rediss://redis.internal/0":          "",
-		"unix:///run/redis.sock":             "",
+		"redis+sentinel://:secret@10.0.0.5,localhost,[fe80::1]:1/m": "notice redis.url has no TLS: messages and the password cross the network to 10.0.0.5, fe80::1 in the clear",
+		"rediss+sentinel://10.0.0.5/m":                              "",
+		"redis+cluster://a,b":                                       "notice redis.url has no TLS: messages and the password cross the network to a, b in",
+		"redis+cluster://localhost:7000":                            "",
+		"rediss://redis.internal/0":                                 "",
+		"unix:///run/redis.sock":                                    "",
 	} {
 		found := ExamineConnection(RedisConfig{URL: url})
 		if want == "" {
@@ -507,6 +514,96 @@ func TestTheDoctorLooksAtTheConnection(t *testing.T) {
 		require.Contains(t, found[0].Severity.String()+" "+found[0].String(), want)
 		require.NotContains(t, found[0].String(), "secret")
 	}
+}
+
+func TestTheDoctorFindsThatTheURLNamesOneNodeOfACluster(t *testing.T) {
+	t.Parallel()
+	r, _ := newTaggedRig(t)
+	r.redco.URL = "redis://" + strings.Split(strings.TrimPrefix(r.url, "redis+cluster://"), ",")[0]
+	found := r.examined()
+	isFinding(t, found[len(found)-1], Danger, "redis.url names one node of a Cluster: ", "write redis+cluster://")
+}
+
+// topologyFindings are what the doctor finds about sentinels and replicas.
+func (r *rig) topologyFindings() []Finding {
+	r.t.Helper()
+	found, err := ExamineTopology(r.ctx, r.dial(1), r.redco, []WorkerConfig{
+		Inbound("doctor", r.in, r.out, r.dead), Outbound("doctor", platform, r.out, r.dead),
+	})
+	require.NoError(r.t, err)
+	return found
+}
+
+func TestTheDoctorFindsThatSentinelsCouldNotFailOver(t *testing.T) {
+	t.Parallel()
+	r, s, _ := newWatchedRig(t)
+	r.redco.WaitReplicas, r.redco.WaitTimeout = 1, time.Second
+	require.Empty(t, r.topologyFindings())
+	s.KillSentinel(0)
+	found := r.topologyFindings()
+	require.Len(t, found, 1)
+	isFinding(t, found[0], Warning, "sentinel 127.0.0.1:", "it does not help to fail over: dial tcp", "take it out of redis.url")
+	s.KillSentinel(1)
+	eventually(t, "the last sentinel misses the others", func() bool {
+		found := r.topologyFindings()
+		return len(found) == 3 && found[2].Severity == Danger
+	})
+	found = r.topologyFindings()
+	isFinding(t, found[2], Danger, `the sentinels of "main": they could not fail over`, "NOQUORUM")
+}
+
+func TestTheDoctorFindsThatReplicasAreMissing(t *testing.T) {
+	t.Parallel()
+	r, s, old := newWatchedRig(t)
+	r.redco.WaitReplicas, r.redco.WaitTimeout = 2, time.Second
+	found := r.topologyFindings()
+	require.Len(t, found, 1)
+	isFinding(t, found[0], Warning, "redis.wait_replicas is 2, and 1 are connected: every commit takes 1s longer")
+	s.CutReplication()
+	r.redco.WaitReplicas = 0
+	found = r.topologyFindings()
+	require.Len(t, found, 1)
+	isFinding(t, found[0], Warning, "the primary has no replica: ")
+	s.RestoreReplication()
+	eventually(t, "the replica is there again", func() bool { return len(r.topologyFindings()) == 0 })
+
+	require.NoError(t, old.Do(r.ctx, "ACL", "SETUSER", "default", "-wait").Err())
+	r.redco.WaitReplicas = 1
+	found = r.topologyFindings()
+	require.Len(t, found, 1)
+	isFinding(t, found[0], Danger, "WAIT: Redis answers \"NOPERM", "grant +wait")
+}
+
+func TestTheDoctorLooksAtTheNodeThatServesTheStream(t *testing.T) {
+	t.Parallel()
+	r, c := newTaggedRig(t)
+	node := c.NodeOf(r.in.Stream)
+	for _, n := range c.Nodes {
+		for name, value := range map[string]string{"appendonly": "yes", "appendfsync": "always"} {
+			require.NoError(t, n.Client(t).ConfigSet(r.ctx, name, value).Err())
+		}
+	}
+	r.in.Autoclaim, r.in.Lock.TTL = DefaultInbound().Autoclaim, DefaultInbound().Lock.TTL
+	require.Empty(t, r.examined())
+	found := r.topologyFindings()
+	require.Len(t, found, 1, "one node serves both streams")
+	isFinding(t, found[0], Warning, "node "+node.Addr()+" has no replica: ")
+	require.NoError(t, node.Client(t).ConfigSet(r.ctx, "appendfsync", "no").Err())
+	found = r.examined()
+	require.Len(t, found, 1)
+	isFinding(t, found[0], Warning, "node "+node.Addr()+": appendfsync is no: ")
+}
+
+func TestTheDoctorHasNothingToSayOfOneServersTopology(t *testing.T) {
+	t.Parallel()
+	r, _ := newSoundRig(t)
+	require.Empty(t, r.topologyFindings())
+	r.redco.WaitReplicas, r.redco.WaitTimeout = 1, time.Second
+	require.Len(t, r.topologyFindings(), 1)
+	r.redco.URL = Embedded
+	found, err := ExamineTopology(r.ctx, r.redis, r.redco, nil)
+	require.NoError(t, err)
+	require.Empty(t, found)
 }
 
 func TestTheDoctorCopesWithTheEmbeddedServer(t *testing.T) {

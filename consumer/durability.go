@@ -41,12 +41,13 @@ func (d *durably) EvalSha(ctx context.Context, sha string, keys []string, args .
 }
 
 func (d *durably) run(ctx context.Context, keys []string, script func(*redis.Conn) *redis.Cmd) *redis.Cmd {
-	c, err := connTo(ctx, d.UniversalClient, keys[0])
+	server, err := serverOf(ctx, d.UniversalClient, keys[0])
 	if err != nil {
 		failed := redis.NewCmd(ctx)
 		failed.SetErr(err)
 		return failed
 	}
+	c := server.Conn()
 	defer c.Close()
 	cmd := script(c)
 	if cmd.Err() == nil {
@@ -58,18 +59,6 @@ func (d *durably) run(ctx context.Context, keys []string, script func(*redis.Con
 		nodes.ReloadState(ctx)
 	}
 	return cmd
-}
-
-// connTo is a connection to the server that has the key.
-func connTo(ctx context.Context, c redis.UniversalClient, key string) (*redis.Conn, error) {
-	if nodes, ok := c.(*redis.ClusterClient); ok {
-		node, err := nodes.MasterForKey(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		return node.Conn(), nil
-	}
-	return c.(*redis.Client).Conn(), nil
 }
 
 // report takes what WAIT answered. A change is logged once.

@@ -26,7 +26,11 @@ func Examine(ctx context.Context, client consumer.Client, c config.Config) ([]co
 		workers = append(workers, consumer.Inbound(name, c.Inbound, c.Outbound, c.DeadLetters, c.State))
 	}
 	findings, err := consumer.Examine(ctx, client, workers)
-	findings = append(findings, consumer.ExamineConnection(c.Redis)...)
+	if err != nil {
+		return nil, err
+	}
+	topology, err := consumer.ExamineTopology(ctx, client, c.Redis, workers)
+	findings = slices.Concat(findings, topology, consumer.ExamineConnection(c.Redis))
 	slices.SortStableFunc(findings, func(a, b consumer.Finding) int { return cmp.Compare(b.Severity, a.Severity) })
 	return findings, err
 }

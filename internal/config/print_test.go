@@ -57,6 +57,8 @@ func TestTOMLHidesThePassword(t *testing.T) {
 		"redis://:s3cr3t@h":           "redis://:xxxxx@h",
 		"unix://u:s3cr3t@/path?db=1":  "unix://u:xxxxx@/path?db=1",
 		"redis://:s3cr3t%zz@unparsed": "xxxxx",
+		"redis+sentinel://u:s3cr3t@a,b/m?sentinel_password=s3cr3t": "redis+sentinel://u:xxxxx@a,b/m?sentinel_password=xxxxx",
+		"rediss+cluster://:s3cr3t@a:1,b:2":                         "rediss+cluster://:xxxxx@a:1,b:2",
 	} {
 		c := Default()
 		c.Redis.URL = url
