@@ -94,7 +94,7 @@ func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	}
 	// Redis refuses a script, unrun, for a single key that its user may not use. Where that may be a stream
 	// which a plugin has chosen, the others must not suffer for it.
-	reply, err := runSure(ctx, w.redis, w.log, w.scripts.commit, keys.keys, args, func(err error) bool {
+	reply, err := runSure(ctx, w.committing, w.log, w.scripts.commit, keys.keys, args, func(err error) bool {
 		return isNoPerm(err) && slices.ContainsFunc(batch, func(r commitRequest) bool { return len(r.emits) > 0 })
 	})
 	switch {

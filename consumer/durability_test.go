@@ -87,3 +87,25 @@ func TestAWaitThatIsRefusedIsToldAndUndoesNothing(t *testing.T) {
 	require.Contains(t, r.log.lines("too few replicas")[0], "NOPERM")
 	require.Equal(t, "1", r.redis.Get(r.ctx, "n").Val())
 }
+
+// A worker counts a message as completed only after the wait.
+func TestAWorkerWaitsForItsReplicas(t *testing.T) {
+	t.Parallel()
+	r, s, _ := newWatchedRig(t)
+	cfg := Inbound(Name(), r.in, r.out, r.dead)
+	cfg.WaitReplicas, cfg.WaitTimeout = 1, patience
+	w := r.startWith(cfg, r.dial(1), echo)
+	r.send("safe")
+	eventually(t, "it is completed", func() bool { return w.counted("sgstreamd_messages_completed_total") == 1 })
+	require.EqualValues(t, 1, s.Replica.Client(t).XLen(r.ctx, r.out.StreamOf(platform)).Val(), "the replica has the answer")
+	require.Zero(t, w.counted("sgstreamd_commits_unconfirmed_total"))
+	require.NoError(t, w.stopped())
+
+	s.CutReplication()
+	cfg.WaitTimeout = 50 * time.Millisecond
+	w = r.startWith(cfg, r.dial(1), echo)
+	r.send("not known to be safe")
+	eventually(t, "it is completed all the same", func() bool { return w.counted("sgstreamd_messages_completed_total") == 1 })
+	require.EqualValues(t, 1, w.counted("sgstreamd_commits_unconfirmed_total"))
+	r.awaitNothingPending()
+}

@@ -22,6 +22,7 @@ type Metrics struct {
 	inFlight          *prometheus.GaugeVec
 	handling, latency *prometheus.HistogramVec
 	lag, pending      *prometheus.GaugeVec
+	unconfirmed       *prometheus.CounterVec
 
 	mu     sync.RWMutex
 	series map[[2]string]*series
@@ -65,11 +66,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		latency:  histogram("latency", "Time from a message's enqueueing to its acknowledgement."),
 		lag:      stream("lag_entries", "Entries that the group has not read yet; -1 where Redis can't tell."),
 		pending:  stream("pending_entries", "Entries that were delivered to the group and are not acknowledged."),
-		series:   map[[2]string]*series{},
+		unconfirmed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sgstreamd_commits_unconfirmed_total", Help: "Commits of up to 128 messages that fewer than redis.wait_replicas replicas were known to have in time.",
+		}, labels),
+		series: map[[2]string]*series{},
 	}
 	if r != nil {
 		r.MustRegister(m.received, m.completed, m.retried, m.deadLettered, m.reclaimed, m.returned, m.trimmed, m.fenced,
-			m.inFlight, m.handling, m.latency, m.lag, m.pending)
+			m.inFlight, m.handling, m.latency, m.lag, m.pending, m.unconfirmed)
 	}
 	return m
 }

@@ -43,6 +43,9 @@ type WorkerConfig struct {
 	Stream, Group, Consumer string
 	// MaxInFlight, MaxAttempts and MaxPayload (bytes) are as in InboundConfig.
 	MaxInFlight, MaxAttempts, MaxPayload int
+	// WaitReplicas and WaitTimeout are as in RedisConfig.
+	WaitReplicas int
+	WaitTimeout  time.Duration
 	// MaxLen is about how many entries the stream's writers keep; the monitor warns before it is reached.
 	MaxLen      int64
 	Retry       RetryConfig
@@ -102,6 +105,7 @@ type Worker struct {
 
 	// Owned by the commit batcher's goroutine.
 	batchNumber uint64
+	committing  redis.UniversalClient
 
 	first   sync.Once
 	reading chan struct{}         // closed by first
@@ -117,6 +121,7 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 		wake: make(chan struct{}, 1), watch: make(chan string, 1), arrived: make(chan struct{}, 1),
 		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
 	}
+	w.committing = newDurably(client, cfg.WaitReplicas, cfg.WaitTimeout, m.unconfirmed.WithLabelValues(cfg.Role, cfg.Platform).Inc, w.log)
 	w.claims = newBatcher(claimSize, w.flushClaims)
 	w.commits = newBatcher(commitSize, w.flushCommits)
 	w.setReady(errors.New("not started"))

@@ -167,7 +167,7 @@ func (d *daemon) startOutbound() error {
 		h := d.plugins.byName[d.Config.Outbound.AdapterOf(platform)]
 		c := consumer.Outbound(d.consumer, platform, d.Config.Outbound, d.Config.DeadLetters, d.Config.State)
 		c.MaxInFlight = d.places(d.Config.Outbound.AdapterOf(platform), c.MaxInFlight)
-		d.startWorker(consumer.NewWorker(c, d.redis, h, d.metrics, d.Log))
+		d.startWorker(c, h)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (d *daemon) startInbound() error {
 	h := d.plugins.byName[d.Config.Inbound.Processor]
 	c := consumer.Inbound(d.consumer, d.Config.Inbound, d.Config.Outbound, d.Config.DeadLetters, d.Config.State)
 	c.MaxInFlight = d.places(d.Config.Inbound.Processor, c.MaxInFlight)
-	d.startWorker(consumer.NewWorker(c, d.redis, h, d.metrics, d.Log))
+	d.startWorker(c, h)
 	return nil
 }
 
@@ -192,7 +192,9 @@ func (d *daemon) places(plugin string, maxInFlight int) int {
 	return maxInFlight
 }
 
-func (d *daemon) startWorker(w *consumer.Worker) {
+func (d *daemon) startWorker(c consumer.WorkerConfig, h consumer.Handler) {
+	c.WaitReplicas, c.WaitTimeout = d.Config.Redis.WaitReplicas, d.Config.Redis.WaitTimeout
+	w := consumer.NewWorker(c, d.redis, h, d.metrics, d.Log)
 	d.status.add(w.Ready)
 	d.reading = append(d.reading, w.Reading())
 	d.workers.Go(func() {
