@@ -3,6 +3,7 @@ package consumer
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,4 +149,43 @@ func TestAWorkerFollowsItsSlotToAnotherNode(t *testing.T) {
 func (r *rig) trySend(content string) error {
 	_, err := Send(r.ctx, r.redis, r.in.Stream, 0, encode(map[string]any{"platform": platform, "content": content}), content)
 	return err
+}
+
+func TestAClustersUserNeedsOneRightMore(t *testing.T) {
+	t.Parallel()
+	rights := strings.NewReplacer("~sg:stream:inbound", "~{sg}:*", "+wait", "").Replace(leastRights)
+	user := append([]string{"--user", "daemon", "on", ">sesame"}, strings.Fields(rights+" +cluster|slots +wait")...)
+	c := redistest.StartCluster(t, user...)
+	r := newRigAt(t, c.URL())
+	r.tag()
+	r.redco.URL = strings.Replace(r.url, "://", "://daemon:sesame@", 1)
+	cfg := Inbound(Name(), r.in, r.out, r.dead)
+	cfg.WaitReplicas, cfg.WaitTimeout = 1, time.Millisecond
+	w := r.startWith(cfg, r.dial(1), echo)
+	r.sendTo("c", true, "fine")
+	r.awaitReplies("fine")
+	require.NoError(t, w.stopped())
+	for _, node := range c.Nodes {
+		log, err := node.Client(t).Do(r.ctx, "ACL", "LOG").Slice()
+		require.NoError(t, err)
+		require.Empty(t, log, "nothing was refused")
+	}
+}
+
+func TestAClusterWithTLS(t *testing.T) {
+	t.Parallel()
+	ca, cert, key := certificates(t)
+	port := freePort(t)
+	s := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--tls-cluster", "yes", "--tls-port", port,
+		"--tls-ca-cert-file", ca, "--tls-cert-file", cert, "--tls-key-file", key)
+	require.NoError(t, s.Client(t).Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, slotCount-1).Err())
+	eventually(t, "the cluster is up", func() bool { return s.Client(t).Set(t.Context(), "x", "", 0).Err() == nil })
+	r := newRigAt(t, "redis+cluster://"+s.Addr())
+	r.tag()
+	r.redco = RedisConfig{URL: "rediss+cluster://127.0.0.1:" + port, TLS: TLSConfig{CAFile: ca, CertFile: cert, KeyFile: key}}
+	r.start(echo)
+	r.send("hello")
+	r.awaitReplies("hello")
+	r.redco.TLS = TLSConfig{CertFile: cert, KeyFile: key}
+	require.ErrorContains(t, Ping(r.ctx, r.dial(1)), "certificate", "an authority that nobody knows is refused")
 }

@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,4 +154,28 @@ func TestSentinelsThatDoNotKnowThePrimaryAreNoEmptyAnswer(t *testing.T) {
 	require.ErrorContains(t, err, "WRONGPASS")
 	require.NotContains(t, err.Error(), "\n")
 	require.NotContains(t, err.Error(), redistest.SentinelPassword)
+}
+
+func TestASentinelsUserNeedsFewRights(t *testing.T) {
+	t.Parallel()
+	rights := append([]string{"--user", "daemon", "on", ">sesame"}, strings.Fields(leastRights)...)
+	r, s, _ := newWatchedRig(t, rights...)
+	s.Tell("ACL", "SETUSER", "watcher", "on", ">lookout", "resetchannels", "&+switch-master", "&+replica-reconf-done",
+		"+hello", "+ping", "+subscribe", "+sentinel|get-master-addr-by-name", "+sentinel|sentinels", "+sentinel|ckquorum")
+	r.redco.URL = strings.NewReplacer("://", "://daemon:sesame@", "sentinel_password="+redistest.SentinelPassword,
+		"sentinel_username=watcher&sentinel_password=lookout").Replace(r.url)
+	r.start(echo)
+	r.send("before")
+	r.awaitReplies("before")
+	s.Promote()
+	eventually(t, "a message is taken", func() bool { return r.trySend("after") == nil })
+	eventually(t, "it is answered", func() bool { return slices.Contains(r.replies(), "after") })
+	found, err := ExamineTopology(r.ctx, r.redis, r.redco, nil)
+	require.NoError(t, err)
+	require.Empty(t, found)
+	s.Tell("ACL", "SETUSER", "watcher", "-sentinel|ckquorum")
+	found, err = ExamineTopology(r.ctx, r.redis, r.redco, nil)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	isFinding(t, found[0], Notice, "SENTINEL CKQUORUM: the sentinels' user may not run it", "+sentinel|ckquorum")
 }

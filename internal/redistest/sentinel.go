@@ -89,6 +89,16 @@ func (s *Sentinels) URLOf(primary string) string {
 	return "redis+sentinel://" + strings.Join(addrs, ",") + "/" + primary + "?sentinel_password=" + SentinelPassword
 }
 
+// Tell runs a command at every sentinel.
+func (s *Sentinels) Tell(command ...any) {
+	s.t.Helper()
+	for _, sentinel := range s.sentinels {
+		c := redis.NewClient(&redis.Options{Addr: sentinel.Addr(), Password: SentinelPassword})
+		do(s.t, c, command...)
+		_ = c.Close()
+	}
+}
+
 // KillSentinel ends one of the sentinels, 0 to 2, at once.
 func (s *Sentinels) KillSentinel(i int) { s.sentinels[i].Kill() }
 
