@@ -242,7 +242,7 @@ func (c *RedisConfig) Validate() error {
 	}
 	is.that(c.WaitReplicas >= 0 && c.WaitReplicas <= 100, "wait_replicas", "is %d; write 0 (wait for none) to 100", c.WaitReplicas)
 	is.that(c.WaitReplicas <= 0 || c.URL != Embedded, "wait_replicas", "is %d, and the embedded Redis has no replicas; write 0, or another url", c.WaitReplicas)
-	is.that(c.WaitTimeout >= time.Millisecond && c.WaitTimeout <= time.Minute, "wait_timeout", `is %v; write "1ms" to "1m"`, c.WaitTimeout)
+	is.that(c.WaitReplicas == 0 || c.WaitTimeout >= time.Millisecond && c.WaitTimeout <= time.Minute, "wait_timeout", `is %v; write "1ms" to "1m"`, c.WaitTimeout)
 	is.that((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls.cert_file", "and tls.key_file go together; set both or neither")
 	return is.err()
 }
