@@ -103,6 +103,10 @@ func (e *examination) refused(command, what string, err error) error {
 			"grant +"+strings.ToLower(strings.ReplaceAll(command, " ", "|"))+", or run the doctor as another user")
 		return nil
 	}
+	if redis.IsClusterDownError(err) {
+		e.foundOnce(Danger, "the Cluster is down", "its nodes refuse what concerns keys", "start the nodes that are missing; CLUSTER INFO tells more")
+		return nil
+	}
 	e.found(Notice, command, fmt.Sprintf("Redis answers %q, so %s could not be examined", answer, what), "look at it by hand")
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -592,6 +593,23 @@ func TestTheDoctorLooksAtTheNodeThatServesTheStream(t *testing.T) {
 	found = r.examined()
 	require.Len(t, found, 1)
 	isFinding(t, found[0], Warning, "node "+node.Addr()+": appendfsync is no: ")
+}
+
+func TestTheDoctorFindsThatAClusterIsDown(t *testing.T) {
+	t.Parallel()
+	r, c := newTaggedRig(t)
+	node := c.NodeOf(r.in.Stream)
+	for _, n := range c.Nodes {
+		if n != node {
+			n.Kill()
+		}
+	}
+	eventually(t, "the node has noticed", func() bool {
+		return redis.IsClusterDownError(node.Client(t).Type(r.ctx, r.in.Stream).Err())
+	})
+	down := slices.DeleteFunc(r.examined(), func(f Finding) bool { return f.Subject != "the Cluster is down" })
+	require.Len(t, down, 1)
+	isFinding(t, down[0], Danger, "start the nodes that are missing")
 }
 
 func TestTheDoctorHasNothingToSayOfOneServersTopology(t *testing.T) {

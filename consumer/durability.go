@@ -67,12 +67,15 @@ func (d *durably) report(have int64, err error) {
 	if short {
 		d.count()
 	}
+	log := d.log.With("have", have, "wanted", d.replicas)
+	if err != nil {
+		log = log.With("error", err)
+	}
 	switch {
 	case short && !d.short:
-		d.log.Error("too few replicas are known to have a commit; a failover now would undo it, and each further one waits as long",
-			"have", have, "wanted", d.replicas, "waited", d.timeout, "error", err)
+		log.Error("too few replicas are known to have a commit; a failover now would undo it, and each further one waits as long", "waited", d.timeout)
 	case !short && d.short:
-		d.log.Info("replicas have the commits again", "have", have)
+		log.Info("replicas have the commits again")
 	}
 	d.short = short
 }

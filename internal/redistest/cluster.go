@@ -85,21 +85,31 @@ func (c *Cluster) NodeOf(key string) *Server {
 	c.t.Helper()
 	client := c.any()
 	slot := do(c.t, client, "CLUSTER", "KEYSLOT", key).Val().(int64)
-	ranges, err := client.ClusterSlots(context.Background()).Result()
+	shards, err := client.ClusterShards(context.Background()).Result()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for _, r := range ranges {
-		if int64(r.Start) > slot || slot > int64(r.End) {
-			continue
-		}
-		for _, node := range c.Nodes {
-			if id(c.t, node) == r.Nodes[0].ID {
-				return node
+	for _, shard := range shards {
+		for _, r := range shard.Slots {
+			if r.Start <= slot && slot <= r.End {
+				return c.primaryOf(shard)
 			}
 		}
 	}
 	c.t.Fatalf("no node serves slot %d", slot)
+	return nil
+}
+
+func (c *Cluster) primaryOf(shard redis.ClusterShard) *Server {
+	c.t.Helper()
+	for _, n := range shard.Nodes {
+		for _, node := range c.Nodes {
+			if n.Role == "master" && n.Health == "online" && n.ID == id(c.t, node) {
+				return node
+			}
+		}
+	}
+	c.t.Fatal("a shard has no primary that lives")
 	return nil
 }
 
