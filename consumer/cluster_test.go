@@ -25,7 +25,7 @@ func newTaggedRig(t *testing.T) (*rig, *redistest.Cluster) {
 // tag puts one hash tag into every name.
 func (r *rig) tag() {
 	r.in.Stream, r.out.StreamPrefix, r.dead.Stream = "{sg}:stream:inbound", "{sg}:stream:outbound", "{sg}:stream:dlq"
-	r.in.Lock.Prefix, r.in.Trace.Prefix = "{sg}:lock:channel:", "{sg}:trace:"
+	r.in.Lock.Prefix, r.in.Trace.Prefix, r.state.Prefix = "{sg}:lock:channel:", "{sg}:trace:", "{sg}:state:"
 }
 
 func TestAWorkerDoesAllItsWorkOnAClusterWithOneHashTag(t *testing.T) {
@@ -51,7 +51,7 @@ func TestAWorkerDoesAllItsWorkOnAClusterWithOneHashTag(t *testing.T) {
 	r.awaitNothingPending()
 	require.NoError(t, w.measure(r.ctx))
 	require.NoError(t, w.stopped())
-	require.Equal(t, []string{"crashed"}, r.consumers())
+	require.Equal(t, []string{"crashed", parkedConsumer}, r.consumers())
 }
 
 func TestAChannelsLockHoldsOnACluster(t *testing.T) {
@@ -84,7 +84,7 @@ func TestAClusterIsSentNoReadTwice(t *testing.T) {
 	r.awaitReplies("before")
 	receive(t, calls, "the first call")
 
-	lost := p.DropReply("xreadgroup", "", "content")
+	lost := p.DropReply("evalsha", "", "content")
 	r.send("lost")
 	receive(t, lost, "the lost reply")
 	r.awaitReplies("before", "lost")
@@ -159,7 +159,7 @@ func TestAClustersUserNeedsOneRightMore(t *testing.T) {
 	r := newRigAt(t, c.URL())
 	r.tag()
 	r.redco.URL = strings.Replace(r.url, "://", "://daemon:sesame@", 1)
-	cfg := Inbound(Name(), r.in, r.out, r.dead)
+	cfg := Inbound(Name(), r.in, r.out, r.dead, r.state)
 	cfg.WaitReplicas, cfg.WaitTimeout = 1, time.Millisecond
 	w := r.startWith(cfg, r.dial(1), echo)
 	r.sendTo("c", true, "fine")

@@ -41,7 +41,7 @@ func (e *examination) slots(w *Worker) {
 			apart = append(apart, key)
 		}
 	}
-	var prefixes []string
+	prefixes := []string{w.cfg.StatePrefix}
 	if w.cfg.Lock.Enabled {
 		prefixes = append(prefixes, w.cfg.Lock.Prefix)
 	}

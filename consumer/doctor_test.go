@@ -253,12 +253,12 @@ func TestTheDoctorFindsKeysInDifferentSlots(t *testing.T) {
 	r := newClusterRig(t)
 	found := r.examined()
 	require.Len(t, found, 2, "one for each stream")
-	isFinding(t, found[0], Danger, "sg:stream:inbound: other Cluster slots hold sg:stream:dlq, sg:commit:sg:stream:inbound:", "sg:lock:channel:*, sg:trace:*, sg:stream:outbound:*", "{sg}")
+	isFinding(t, found[0], Danger, "sg:stream:inbound: other Cluster slots hold sg:stream:dlq, sg:commit:sg:stream:inbound:", "sg:state:echo:*, sg:lock:channel:*, sg:trace:*, sg:stream:outbound:*", "{sg}")
 	isFinding(t, found[1], Danger, "sg:stream:outbound:test: other Cluster slots hold sg:stream:dlq")
 	require.NotContains(t, found[1].String(), "sg:lock:")
 
 	r.in.Stream, r.out.StreamPrefix, r.dead.Stream = "{sg}:stream:inbound", "{sg}:stream:outbound", "{sg}:stream:dlq"
-	r.in.Lock.Prefix = "{sg}:lock:"
+	r.in.Lock.Prefix, r.state.Prefix = "{sg}:lock:", "{sg}:state:"
 	r.finds(Danger, "{sg}:stream:inbound: other Cluster slots hold sg:trace:*, so")
 	r.in.Trace.Prefix = "{sg}:trace:"
 	require.Empty(t, r.examined())
@@ -529,7 +529,7 @@ func TestTheDoctorFindsThatTheURLNamesOneNodeOfACluster(t *testing.T) {
 func (r *rig) topologyFindings() []Finding {
 	r.t.Helper()
 	found, err := ExamineTopology(r.ctx, r.dial(1), r.redco, []WorkerConfig{
-		Inbound("doctor", r.in, r.out, r.dead), Outbound("doctor", platform, r.out, r.dead),
+		Inbound("doctor", r.in, r.out, r.dead, r.state), Outbound("doctor", platform, r.out, r.dead, r.state),
 	})
 	require.NoError(r.t, err)
 	return found

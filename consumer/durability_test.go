@@ -92,7 +92,7 @@ func TestAWaitThatIsRefusedIsToldAndUndoesNothing(t *testing.T) {
 func TestAWorkerWaitsForItsReplicas(t *testing.T) {
 	t.Parallel()
 	r, s, _ := newWatchedRig(t)
-	cfg := Inbound(Name(), r.in, r.out, r.dead)
+	cfg := Inbound(Name(), r.in, r.out, r.dead, r.state)
 	cfg.WaitReplicas, cfg.WaitTimeout = 1, patience
 	w := r.startWith(cfg, r.dial(1), echo)
 	r.send("safe")

@@ -16,9 +16,9 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// connectionsPerWorker is what one Worker uses at the same time: a blocked read, a claim, a commit, a
-// heartbeat and the monitor. A blocked read pins its connection, so none of them may have to wait for it.
-const connectionsPerWorker = 5
+// connectionsPerWorker is what one Worker uses at the same time: the lookout's blocked read, a fetch, a claim, a commit,
+// a heartbeat and the monitor. A blocked read pins its connection, so none of them may have to wait for it.
+const connectionsPerWorker = 6
 
 // Client is a connection pool to Redis: to one server, to whichever the sentinels call the primary, or to the nodes of
 // a Cluster. Its name here lets other packages hold one without go-redis.

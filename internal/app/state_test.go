@@ -3,6 +3,7 @@ package app_test
 import (
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,7 +57,7 @@ func TestAPluginsStateIsKeptThroughAKill(t *testing.T) {
 		say(t, c, "hello")
 		answered(t, c, "message "+strconv.Itoa(i+1))
 	}
-	d.kill()
+	d.signal(syscall.SIGKILL)
 	d = startDaemon(t, overrides...)
 	d.ready()
 	say(t, c, "and again")
