@@ -30,6 +30,14 @@ $(BUILD)/plugins/%.wasm: always
 .PHONY: always
 always:
 
+# What is built is committed, so that building the daemon takes no C compiler for WebAssembly.
+GUEST ?= internal/verify/guest/guest.wasm
+
+.PHONY: guest
+guest: ## build the plugin of sgstreamd verify anew; takes clang and lld
+	@clang --target=wasm32 -mbulk-memory -Os -Wall -Wextra -Werror -ffreestanding -nostdlib \
+	  -Wl,--no-entry -Wl,--strip-all -Wl,-z,stack-size=4096 -o $(GUEST) internal/verify/guest/guest.c
+
 .PHONY: test
 test: packages lint build plugins ## run everything: linters, the race detector, a real Redis, other languages' clients
 	go test -race -timeout 9m ./...
@@ -63,13 +71,13 @@ bench: ## run the micro-benchmarks
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-# Debian's packages that the tests use: the Redis that they start, the Python client that they talk to, and
-# the assembler of the hostile modules.
-DEBIAN := redis-server python3 python3-redis python3-msgpack wabt
+# Debian's packages that the tests use: the Redis that they start, the Python client that they talk to, the
+# assembler of the hostile modules, and the compiler of verify's plugin.
+DEBIAN := redis-server python3 python3-redis python3-msgpack wabt clang lld
 
 .PHONY: packages
 packages:
-	@if ! { command -v redis-server && command -v wat2wasm && /usr/bin/python3 -c 'import redis, msgpack'; } >/dev/null 2>&1; then \
+	@if ! { command -v redis-server && command -v wat2wasm && command -v clang && command -v wasm-ld && /usr/bin/python3 -c 'import redis, msgpack'; } >/dev/null 2>&1; then \
 	  command -v apt-get >/dev/null || { echo 'make test needs $(DEBIAN); install them by hand, there is no apt-get'; exit 1; }; \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(DEBIAN); \
