@@ -82,12 +82,13 @@ type book struct {
 	// oldest is the number of the first message that is not settled.
 	oldest     int
 	reached    map[int][]uint64 // when the group was destroyed that had delivered the message, ms of Redis's clock
+	owners     map[int]takeover // who was given the message last, where it was taken over at all
 	longestGap uint64           // ms between two effects
 	lastEffect uint64
 }
 
 func newBook(stream string) *book {
-	return &book{stream: stream, again: map[int][]effect{}, torn: map[int]effect{}, reached: map[int][]uint64{}}
+	return &book{stream: stream, again: map[int][]effect{}, torn: map[int]effect{}, reached: map[int][]uint64{}, owners: map[int]takeover{}}
 }
 
 // enroll takes a message in that is about to be sent, and gives it its place in its channel and its entry's id.

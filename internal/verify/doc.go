@@ -15,6 +15,7 @@
 //	chaos.go      carries the plan out; redisfaults.go the part of it that happens to Redis
 //	settle.go     waits until all is done, and looks at what is left in Redis
 //	reconcile.go  compares what was sent with what came of it
+//	traces.go     looks at what trace and audit tell of each message's end
 //	history.go    tells all that is known of one message
 //	run.go        puts the parts together
 //

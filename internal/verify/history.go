@@ -81,8 +81,7 @@ func (r *run) traceAndAudit(ctx context.Context, say func(string, ...any), n int
 	if trace, err := c.HGetAll(ctx, r.names.traceKey(n)).Result(); err == nil {
 		say("  trace: %v", trace)
 	}
-	audit := r.names.audit() + ":" + r.names.stream() + ":" + r.names.group()
-	for _, key := range []string{audit + ":previous", audit} {
+	for _, key := range []string{r.names.auditHash() + ":previous", r.names.auditHash()} {
 		if row, err := c.HGet(ctx, key, id).Result(); err == nil {
 			say("  audit: %s", row)
 		}

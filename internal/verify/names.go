@@ -27,6 +27,7 @@ func (n names) deadLetters() string { return n.prefix() + "dead" }
 func (n names) lock() string        { return n.prefix() + "lock:" }
 func (n names) trace() string       { return n.prefix() + "trace:" }
 func (n names) audit() string       { return n.prefix() + "audit" }
+func (n names) auditHash() string   { return n.audit() + ":" + n.stream() + ":" + n.group() }
 func (n names) plugin() string      { return "verify-" + n.run }
 func (n names) schedule() string    { return "sg:schedule:" + n.stream() + ":" + n.group() }
 

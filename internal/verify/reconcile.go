@@ -2,11 +2,8 @@ package verify
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Kind is one way in which a promise can be broken.
@@ -23,12 +20,13 @@ const (
 	LeftPending  Kind = "left pending"
 	LeftBehind   Kind = "left behind"
 	WrongTrace   Kind = "wrong trace"
+	Zombie       Kind = "zombie"
 	WorkerFailed Kind = "worker failed"
 )
 
 // Kinds returns every kind, in the order in which the report lists them.
 func Kinds() []Kind {
-	return []Kind{Lost, Duplicated, OutOfOrder, WronglyDead, Torn, Strange, LeftPending, LeftBehind, WrongTrace, WorkerFailed}
+	return []Kind{Lost, Duplicated, OutOfOrder, WronglyDead, Torn, Strange, LeftPending, LeftBehind, WrongTrace, Zombie, WorkerFailed}
 }
 
 // violation is one broken promise.
@@ -151,43 +149,6 @@ func (b *book) misordered(order string) []violation {
 		latest[f.channel], latestNumber[f.channel] = f, n
 	}
 	return found
-}
-
-// wrongTraces finds the messages whose trace does not tell their end. What was delivered again after its end may
-// be trimmed off the stream before it is begun again, so its trace is not looked at.
-func (b *book) wrongTraces(ctx context.Context, s *server, n names) ([]violation, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var found []violation
-	for from := 0; from < len(b.fates); from += scanPage {
-		to := min(from+scanPage, len(b.fates))
-		states := make([]*redis.StringCmd, to-from)
-		err := s.sure(ctx, func() error {
-			p := s.client.Pipeline()
-			for i := range states {
-				states[i] = p.HGet(ctx, n.traceKey(from+i), "state")
-			}
-			_, err := p.Exec(ctx)
-			if err == redis.Nil {
-				err = nil
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		for i, state := range states {
-			f := &b.fates[from+i]
-			want := "COMPLETED"
-			if f.dead {
-				want = "ERRORED"
-			}
-			if f.settled && state.Val() != want && b.reached[from+i] == nil {
-				found = append(found, violation{kind: WrongTrace, number: from + i, what: fmt.Sprintf("its trace says %q instead of %q", state.Val(), want)})
-			}
-		}
-	}
-	return found, nil
 }
 
 // leftViolations are the broken promises in what is left in Redis.

@@ -116,6 +116,13 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			r.answer(0)
 			r.trace(0, "CLAIMED")
 		}, orderChannel, []violation{{kind: WrongTrace, number: 0}}},
+		"an answer of a worker that had lost the message": {func(r *rig) {
+			r.send(1, 1)
+			r.taken(0, "w")
+			r.answer(0)
+			r.taken(1, "another")
+			r.answer(1)
+		}, orderChannel, []violation{{kind: Zombie, number: 1}}},
 		"an answered message that is pending": {func(r *rig) {
 			r.send(1, 1)
 			r.read(r.t.Context())

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -104,7 +105,14 @@ func (r *rig) bury(number int) {
 
 func (r *rig) trace(number int, state string) {
 	r.t.Helper()
-	require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.traceKey(number), "state", state).Err())
+	require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.traceKey(number), "state", state, "worker", "w").Err())
+}
+
+// taken writes the audit's row of a takeover.
+func (r *rig) taken(number int, by string) {
+	r.t.Helper()
+	row := fmt.Sprintf(`{"what":"claimed","from":"v","by":%q,"at":1.5,"idle_ms":7,"deliveries":2}`, by)
+	require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.auditHash(), r.book.fates[number].id.String(), row).Err())
 }
 
 // verdict is what verify makes of it: a line for each violation, kind and message.

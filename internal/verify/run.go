@@ -181,7 +181,7 @@ func (r *run) underFire(ctx context.Context) (remains, error) {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	watching, stopWatching := context.WithCancel(ctx)
-	w := &watcher{server: r.server, names: r.names, book: r.book, trimmed: time.Now()}
+	w := &watcher{server: r.server, names: r.names, book: r.book, trimmed: time.Now(), audited: time.Now()}
 	parts.Go(func() {
 		if err := w.run(watching); err != nil && watching.Err() == nil {
 			cancel(fmt.Errorf("read what came of the messages: %w", err))

@@ -17,6 +17,8 @@ const (
 	// trimEvery is how often what was dealt with is removed from the streams, so that a run of any length leaves
 	// room for others.
 	trimEvery = 2 * time.Second
+	// auditEvery is how often the audit is read.
+	auditEvery = 5 * time.Second
 )
 
 // watcher reads outputs and dead letters as they come, and notes them in the book.
@@ -27,6 +29,7 @@ type watcher struct {
 
 	outputs, dead entryID // read up to here
 	trimmed       time.Time
+	audited       time.Time
 }
 
 // run reads until ctx is done. It returns ctx's error, or what kept it from reading.
@@ -38,6 +41,12 @@ func (w *watcher) run(ctx context.Context) error {
 		}
 		if time.Since(w.trimmed) > trimEvery {
 			if err := w.trim(ctx); err != nil {
+				return err
+			}
+		}
+		if time.Since(w.audited) > auditEvery {
+			w.audited = time.Now()
+			if err := readAudit(ctx, w.server, w.names, w.book); err != nil {
 				return err
 			}
 		}
@@ -117,12 +126,15 @@ func (w *watcher) trim(ctx context.Context) error {
 	})
 }
 
-// finish reads both streams to their ends.
+// finish reads both streams to their ends, and the audit.
 func (w *watcher) finish(ctx context.Context) error {
 	for {
 		found, err := w.look(ctx)
-		if err != nil || !found {
+		if err != nil {
 			return err
+		}
+		if !found {
+			return readAudit(ctx, w.server, w.names, w.book)
 		}
 	}
 }
