@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
-	"github.com/sgstreamd/sgstreamd/internal/config"
 )
 
 // Options are what a run is told.
@@ -290,7 +289,7 @@ func (r *run) report(ctx context.Context, left remains, blames []string) (Report
 func (r *run) totals() Report {
 	report := Report{
 		Seed: r.Seed, Duration: r.Duration, Seconds: r.Duration.Seconds(), Workers: r.Workers,
-		Redis: config.Redacted(r.Redis.URL), Violations: map[Kind]int{}, Again: r.book.explained(),
+		Redis: consumer.RedactedURL(r.Redis.URL), Violations: map[Kind]int{}, Again: r.book.explained(),
 		Faults: r.chaos.counts(), Failures: map[string]string{}, LongestGap: since(0, r.book.longestGap),
 	}
 	if r.Own {
