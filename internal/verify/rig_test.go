@@ -105,7 +105,7 @@ func (r *rig) bury(number int) {
 
 func (r *rig) trace(number int, state string) {
 	r.t.Helper()
-	require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.traceKey(number), "state", state, "worker", "w").Err())
+	require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.traceKey(number), "state", state, "worker", "w", "attempt", 2).Err())
 }
 
 // taken writes the audit's row of a takeover.
