@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -188,4 +189,24 @@ func TestAClusterWithTLS(t *testing.T) {
 	r.awaitReplies("hello")
 	r.redco.TLS = TLSConfig{CertFile: cert, KeyFile: key}
 	require.ErrorContains(t, Ping(r.ctx, r.dial(1)), "certificate", "an authority that nobody knows is refused")
+}
+
+// A script with keys of two slots is refused as a whole, and would be sent again for ever.
+func TestAnEmitToAnotherSlotHarmsNoOtherMessage(t *testing.T) {
+	t.Parallel()
+	r, _ := newTaggedRig(t)
+	r.in.MaxAttempts = 1
+	r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+		v := answer(m)
+		if contentOf(m) == "bad" {
+			v.Emits = append(v.Emits, abi.Emit{Stream: "elsewhere", Payload: encode(nil)})
+		}
+		return v, nil
+	})
+	r.send("bad")
+	r.send("fine")
+	r.awaitReplies("fine")
+	dead := r.awaitDeadLetters(1)[0]
+	require.Equal(t, `emit 1: stream "elsewhere" is in another Cluster slot than "{sg}:stream:inbound"; give both the same hash tag`, dead["error"])
+	r.awaitNothingPending()
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/envelope"
 )
@@ -69,6 +71,9 @@ func (w *Worker) emitOf(d *delivery, n int, e abi.Emit) (emit, error) {
 	stream := e.Stream
 	if stream == "" {
 		stream = w.cfg.Emits.StreamOf(e.Platform)
+	}
+	if _, clustered := w.redis.(*redis.ClusterClient); clustered && slotOf(stream) != slotOf(w.cfg.Stream) {
+		return emit{}, fmt.Errorf("emit %d: stream %q is in another Cluster slot than %q; give both the same hash tag", n, stream, w.cfg.Stream)
 	}
 	return emit{stream: stream, traceID: trace, payload: payload}, nil
 }
