@@ -16,6 +16,9 @@ type Message struct {
 	Platform string
 	// ChannelKey names the channel in the whole fleet, such as "discord:42"; it may be empty.
 	ChannelKey string
+	// MaybeDelivered tells an adapter that an earlier try of the same message_key was begun, and that nobody knows whether
+	// it was delivered.
+	MaybeDelivered bool
 	// Payload is the message itself: one msgpack map with text keys, byte for byte as it was on the stream.
 	Payload []byte
 }
@@ -34,7 +37,7 @@ type Emit struct {
 // An implementation is safe for concurrent use and keeps none of the slices that it is given.
 type Codec interface {
 	// AppendMessage appends the message's document (stream, id, attempt, ts, trace_id, platform,
-	// channel_key, payload) to dst.
+	// channel_key, maybe_delivered where it is true, payload) to dst.
 	AppendMessage(dst []byte, m *Message) ([]byte, error)
 	// AppendJSON appends a JSON document in the guest's encoding to dst. It serves the plugin's configuration.
 	AppendJSON(dst, json []byte) ([]byte, error)

@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// lockPause is about how long a message whose lock another worker holds is parked before it is looked at again.
+// lockPause is about how long a message is parked before it is looked at again, if another worker holds its lock or is
+// delivering its message_key.
 const lockPause = 100 * time.Millisecond
+
+// lockPauseMS is lockPause, give or take a half, in ms.
+func lockPauseMS() int64 { return (lockPause/2 + rand.N(lockPause)).Milliseconds() }
 
 // claimRequest is a message that waits to be begun.
 type claimRequest struct {
@@ -19,17 +23,22 @@ type claimRequest struct {
 
 func claimSize(claimRequest) int { return 0 }
 
-// claim takes the channel's lock and reports CLAIMED. It returns false, and what to do instead, when the
+// claim takes the channel's lock and reports CLAIMED, or asks whether the reply was delivered before. It returns false, and what to do instead, when the
 // message can't be begun here.
 func (w *Worker) claim(c contexts, d *delivery) (outcome, bool) {
 	r := claimRequest{d: d, lock: w.lockFor(d), answer: make(chan string, 1)}
-	if r.lock == (heldLock{}) && w.traceKey(d) == "" {
+	if r.lock == (heldLock{}) && w.traceKey(d) == "" && w.onceKey(d) == "" {
 		return outcome{}, true
 	}
 	switch answer := w.claims.ask(c.redis, r, r.answer); answer {
 	case "ok":
 		d.setLock(r.lock)
 		return outcome{}, true
+	case "maybe":
+		d.entry.Message.MaybeDelivered = true
+		return outcome{}, true
+	case "delivered":
+		return outcome{verb: verbAck, again: true}, false
 	case "busy":
 		return outcome{verb: verbParked}, false
 	case answerNone:
@@ -63,11 +72,15 @@ func (w *Worker) traceKey(d *delivery) string {
 func never(error) bool { return false }
 
 func (w *Worker) flushClaims(ctx context.Context, batch []claimRequest) {
+	if w.cfg.Once.Enabled {
+		w.flushDeliveries(ctx, batch)
+		return
+	}
 	keys := w.scriptKeys()
 	args := w.scriptArgs(now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL))
 	for _, r := range batch {
 		args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt,
-			keys.pos(r.lock.key), r.lock.token, keys.pos(w.traceKey(r.d)), (lockPause/2 + rand.N(lockPause)).Milliseconds())
+			keys.pos(r.lock.key), r.lock.token, keys.pos(w.traceKey(r.d)), lockPauseMS())
 	}
 	reply, err := runSure(ctx, w.redis, w.log, w.scripts.claim, keys.keys, args, never)
 	if err != nil {

@@ -89,10 +89,11 @@ func refusal(answer string) string {
 
 func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	w.batchNumber++
-	keys := w.scriptKeys(w.cfg.DeadLetters.Stream, w.ledgerKey())
+	keys := w.scriptKeys(w.cfg.DeadLetters.Stream, w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
 	args := w.scriptArgs(
 		w.batchNumber, ledgerTTL.Milliseconds(), now(),
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
+		w.cfg.Once.TTL.Milliseconds(), w.cfg.Once.Max,
 	)
 	for _, r := range batch {
 		args = w.appendCommit(args, keys, r)
@@ -129,7 +130,8 @@ func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest) []a
 	lock := r.d.held()
 	extra := w.verbArgs(keys, r)
 	args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, string(r.o.verb), r.d.lane,
-		keys.pos(lock.key), lock.token, keys.pos(w.traceKey(r.d)), r.o.reason, len(extra))
+		keys.pos(lock.key), lock.token, keys.pos(w.traceKey(r.d)), r.o.reason,
+		w.onceKey(r.d), string(r.o.told), len(extra))
 	return append(args, extra...)
 }
 

@@ -117,6 +117,16 @@ type InboundConfig struct {
 	Trace      TraceConfig      `koanf:"trace"`
 }
 
+// OnceConfig is how long deliveries are remembered, so that none is made twice.
+type OnceConfig struct {
+	// Enabled turns the memory on.
+	Enabled bool `koanf:"enabled"`
+	// TTL is how long a delivery is remembered.
+	TTL time.Duration `koanf:"ttl"`
+	// Max is how many deliveries of a platform are remembered; the oldest are forgotten first.
+	Max int64 `koanf:"max"`
+}
+
 // OutboundConfig is the adapter role: replies are delivered to the chat platforms.
 type OutboundConfig struct {
 	// Platforms are the platforms to deliver to. None turns the role off.
@@ -137,6 +147,7 @@ type OutboundConfig struct {
 	MaxPayload  units.Base2Bytes `koanf:"max_payload"`
 	Retry       RetryConfig      `koanf:"retry"`
 	Autoclaim   AutoclaimConfig  `koanf:"autoclaim"`
+	Once        OnceConfig       `koanf:"once"`
 }
 
 // DeadLettersConfig is the stream of messages that could not be handled.
@@ -181,6 +192,7 @@ func DefaultOutbound() OutboundConfig {
 		StreamPrefix: "sg:stream:outbound", Group: "stargazer_gateways", MaxLen: 100_000, Order: OrderChannel,
 		MaxInFlight: 64, MaxAttempts: 3, MaxPayload: 8 * units.MiB,
 		Retry: defaultRetry(), Autoclaim: defaultAutoclaim(),
+		Once: OnceConfig{Enabled: true, TTL: 24 * time.Hour, Max: 100_000},
 	}
 }
 
@@ -286,6 +298,10 @@ func (c *OutboundConfig) Validate() error {
 	is.that(c.Group != "", "group", `is empty; the fleet's is "stargazer_gateways"`)
 	is.that(c.MaxLen >= 1000, "max_len", "is %d; the fleet never trims a stream below 1000 entries", c.MaxLen)
 	is.that(c.Order == OrderNone || c.Order == OrderChannel, "order", `is %q; write "channel" or "none"`, c.Order)
+	if c.Once.Enabled {
+		is.that(c.Once.TTL >= time.Second, "once.ttl", `is %v; write at least "1s"`, c.Once.TTL)
+		is.that(c.Once.Max >= 1 && c.Once.Max <= 10_000_000, "once.max", "is %d; write 1 to 10000000", c.Once.Max)
+	}
 	is.work(c.MaxInFlight, c.MaxAttempts, c.MaxPayload)
 	is.retry(&c.Retry)
 	is.autoclaim(&c.Autoclaim)

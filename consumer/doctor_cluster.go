@@ -36,7 +36,7 @@ func sharesSlot(prefix string, slot int) bool {
 func (e *examination) slots(w *Worker) {
 	slot := slotOf(w.cfg.Stream)
 	var apart []string
-	for _, key := range []string{w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey(), w.orderKey(), w.auditKey()} {
+	for _, key := range []string{w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey(), w.orderKey(), w.auditKey(), w.deliveredKey(), w.deliveringKey()} {
 		if slotOf(key) != slot {
 			apart = append(apart, key)
 		}

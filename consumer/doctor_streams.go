@@ -44,6 +44,8 @@ func (e *examination) keys(ctx context.Context, w *Worker) error {
 		{w.scheduleKey(), "zset", "failed messages wait for autoclaim, whatever their delay"},
 		{w.orderKey(), "zset", "the order of channels can't be kept, so nothing is read"},
 		{w.auditKey(), "hash", "takeovers are not audited"},
+		{w.deliveredKey(), "zset", "nothing is delivered"},
+		{w.deliveringKey(), "hash", "nothing is delivered"},
 	} {
 		kind, err := e.redis.Type(ctx, key.name).Result()
 		if err != nil {

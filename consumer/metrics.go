@@ -17,7 +17,7 @@ const (
 
 // Metrics are the counters of all workers of a process.
 type Metrics struct {
-	received, completed, retried, deadLettered, reclaimed, returned, trimmed, fenced *prometheus.CounterVec
+	received, completed, retried, deadLettered, reclaimed, returned, trimmed, fenced, again *prometheus.CounterVec
 
 	inFlight          *prometheus.GaugeVec
 	handling, latency *prometheus.HistogramVec
@@ -30,7 +30,7 @@ type Metrics struct {
 
 // series are the metrics of one role and platform.
 type series struct {
-	received, completed, retried, deadLettered, reclaimed, returned, fenced prometheus.Counter
+	received, completed, retried, deadLettered, reclaimed, returned, fenced, again prometheus.Counter
 
 	inFlight          prometheus.Gauge
 	handling, latency prometheus.Observer
@@ -59,6 +59,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		returned:     counter("returned", "Messages that were given back when the worker stopped."),
 		trimmed:      counter("trimmed", "Messages that were trimmed off the stream while they were pending."),
 		fenced:       counter("fenced", "Results that were discarded because the message was another worker's by then."),
+		again:        counter("already_delivered", "Replies that were acknowledged without being delivered, because one of their message_key was."),
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sgstreamd_messages_in_flight", Help: "Messages that were fetched and are not committed yet.",
 		}, labels),
@@ -72,7 +73,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		series: map[[2]string]*series{},
 	}
 	if r != nil {
-		r.MustRegister(m.received, m.completed, m.retried, m.deadLettered, m.reclaimed, m.returned, m.trimmed, m.fenced,
+		r.MustRegister(m.received, m.completed, m.retried, m.deadLettered, m.reclaimed, m.returned, m.trimmed, m.fenced, m.again,
 			m.inFlight, m.handling, m.latency, m.lag, m.pending, m.unconfirmed)
 	}
 	return m
@@ -112,7 +113,7 @@ func (m *Metrics) add(key [2]string) *series {
 	l := prometheus.Labels{"role": key[0], "platform": key[1]}
 	s := &series{
 		received: m.received.With(l), completed: m.completed.With(l), retried: m.retried.With(l),
-		deadLettered: m.deadLettered.With(l), reclaimed: m.reclaimed.With(l), returned: m.returned.With(l), fenced: m.fenced.With(l),
+		deadLettered: m.deadLettered.With(l), reclaimed: m.reclaimed.With(l), returned: m.returned.With(l), fenced: m.fenced.With(l), again: m.again.With(l),
 		inFlight: m.inFlight.With(l), handling: m.handling.With(l), latency: m.latency.With(l),
 	}
 	m.series[key] = s

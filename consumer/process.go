@@ -19,6 +19,9 @@ type outcome struct {
 	writes []abi.StateWrite
 	// after is how long the plugin wants the next try to wait; 0 leaves it to the configuration.
 	after time.Duration
+	// told is what is known of the reply's delivery, and again tells that it was delivered before.
+	told  told
+	again bool
 	// uncharged gives the message back as if it had not been delivered.
 	uncharged bool
 }
@@ -72,20 +75,20 @@ func (w *Worker) attempt(c contexts, d *delivery) outcome {
 func (w *Worker) judge(d *delivery, v abi.Verdict, err error) outcome {
 	switch {
 	case errors.Is(err, abi.ErrNotStarted):
-		return outcome{verb: verbReturn, uncharged: true}
+		return outcome{verb: verbReturn, uncharged: true, told: toldUndelivered}
 	case err != nil && d.ctx.Err() != nil:
 		return interrupted(d)
 	case err != nil:
 		return w.failed(d, err.Error())
 	case v.Status == abi.StatusDone:
-		return outcome{verb: verbAck, emits: v.Emits, reads: v.Reads, writes: v.Writes}
+		return outcome{verb: verbAck, told: toldDelivered, emits: v.Emits, reads: v.Reads, writes: v.Writes}
 	case v.Status == abi.StatusDrop:
-		return outcome{verb: verbAck}
+		return outcome{verb: verbAck, told: toldUndelivered}
 	case v.Status == abi.StatusReject:
-		return outcome{verb: verbDead, reason: orElse(v.Reason, "rejected by the plugin without a reason")}
+		return outcome{verb: verbDead, told: toldUndelivered, reason: orElse(v.Reason, "rejected by the plugin without a reason")}
 	}
 	o := w.failed(d, orElse(v.Reason, "the plugin asked for another try without a reason"))
-	o.after = v.RetryAfter
+	o.after, o.told = v.RetryAfter, toldUndelivered
 	return o
 }
 
@@ -154,6 +157,10 @@ func (w *Worker) settle(redisCtx context.Context, d *delivery, o outcome, begun 
 func (w *Worker) settled(m *series, d *delivery, o outcome, begun time.Time) {
 	switch o.verb {
 	case verbAck:
+		if o.again {
+			m.again.Inc()
+			return
+		}
 		m.completed.Inc()
 		if at := d.entry.EnqueuedAt; at > 0 {
 			m.latency.Observe(max(float64(time.Now().UnixNano())/1e9-at, 0))
@@ -170,6 +177,10 @@ func (w *Worker) settled(m *series, d *delivery, o outcome, begun time.Time) {
 func reportOutcome(log *slog.Logger, o outcome, deadLetters string) {
 	switch o.verb {
 	case verbAck:
+		if o.again {
+			log.Info("reply acknowledged without another delivery: one of this message_key was delivered before")
+			return
+		}
 		log.Debug("message completed", "emits", len(o.emits))
 	case verbRetry:
 		log.Warn("message failed; it will be tried again", "error", o.reason)

@@ -15,6 +15,9 @@ var prelude string
 //go:embed scripts/claim.lua
 var claimLua string
 
+//go:embed scripts/deliver.lua
+var deliverLua string
+
 //go:embed scripts/commit.lua
 var commitLua string
 
@@ -41,14 +44,14 @@ var rightsLua string
 
 // scripts are the Lua scripts of the folder scripts, each behind prelude.lua, and behind order.lua where it keeps the order.
 type scripts struct {
-	fetch, claim, commit, heartbeat, tend, reclaim, forget, rights *redis.Script
+	fetch, claim, deliver, commit, heartbeat, tend, reclaim, forget, rights *redis.Script
 }
 
 func newScripts() scripts {
 	script := func(text string) *redis.Script { return redis.NewScript(prelude + text) }
 	ordering := func(text string) *redis.Script { return script(orderLua + text) }
 	return scripts{
-		fetch: ordering(fetchLua), claim: script(claimLua), commit: ordering(commitLua), heartbeat: script(heartbeatLua),
+		fetch: ordering(fetchLua), claim: script(claimLua), deliver: script(deliverLua), commit: ordering(commitLua), heartbeat: script(heartbeatLua),
 		tend: ordering(tendLua), reclaim: ordering(reclaimLua), forget: script(forgetLua), rights: script(rightsLua),
 	}
 }

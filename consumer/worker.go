@@ -53,6 +53,8 @@ type WorkerConfig struct {
 	Lock        LockConfig
 	Trace       TraceConfig
 	DeadLetters DeadLettersConfig
+	// Once is how long deliveries are remembered; a processor has none.
+	Once OnceConfig
 	// Emits tells where emits go.
 	Emits OutboundConfig
 	// StatePrefix begins the keys of the plugin's state.
@@ -75,7 +77,7 @@ func Outbound(name, platform string, out OutboundConfig, dead DeadLettersConfig,
 	return WorkerConfig{
 		Role: "adapter", Platform: platform, Order: out.Order, ChannelKey: "channel_id", Stream: out.StreamOf(platform), Group: out.GroupOf(platform), Consumer: name,
 		MaxInFlight: out.MaxInFlight, MaxAttempts: out.MaxAttempts, MaxPayload: int(out.MaxPayload), MaxLen: out.MaxLen,
-		Retry: out.Retry, Autoclaim: out.Autoclaim, DeadLetters: dead, Emits: out,
+		Retry: out.Retry, Autoclaim: out.Autoclaim, DeadLetters: dead, Once: out.Once, Emits: out,
 		StatePrefix: state.PrefixOf(out.AdapterOf(platform)),
 	}
 }
@@ -161,7 +163,11 @@ func (w *Worker) missingRights(ctx context.Context) ([]string, error) {
 	if w.cfg.Trace.Enabled {
 		trace = keys.pos(w.cfg.Trace.Prefix + "-")
 	}
-	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.scriptArgs(lock, trace, keys.pos(w.cfg.StatePrefix+"-"))...).StringSlice()
+	delivered, delivering := 0, 0
+	if w.cfg.Once.Enabled {
+		delivered, delivering = keys.pos(w.deliveredKey()), keys.pos(w.deliveringKey())
+	}
+	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.scriptArgs(lock, trace, keys.pos(w.cfg.StatePrefix+"-"), delivered, delivering)...).StringSlice()
 }
 
 // Ready returns nil while the worker reads its stream, else the reason why it does not.

@@ -21,8 +21,9 @@ const (
 	docID      = "id"
 	docAttempt = "attempt"
 	docTS      = "ts"
+	docMaybe   = "maybe_delivered"
 	docPayload = "payload"
-	docKeys    = 8
+	docKeys    = 8 // without docMaybe, which is there only when it is true
 )
 
 // JSON is the codec of plugins that read JSON, with the tagged objects of ToJSON.
@@ -44,6 +45,9 @@ func (JSON) AppendMessage(dst []byte, m *abi.Message) ([]byte, error) {
 	text(`,"`+keyTraceID+`":`, m.TraceID)
 	text(`,"`+keyPlatform+`":`, m.Platform)
 	text(`,"`+keyChannelKey+`":`, m.ChannelKey)
+	if m.MaybeDelivered {
+		w.RawStr(`,"` + docMaybe + `":true`)
+	}
 	w.RawStr(`,"` + docPayload + `":`)
 	buf, err := appendJSON(w.Buf, m.Payload)
 	if err != nil {
@@ -82,7 +86,11 @@ func (Msgpack) AppendMessage(dst []byte, m *abi.Message) ([]byte, error) {
 	text := func(key, value string) {
 		dst = msgp.AppendString(msgp.AppendString(dst, key), value)
 	}
-	dst = msgp.AppendMapHeader(slices.Grow(dst, len(m.Payload)+256), docKeys)
+	keys := uint32(docKeys)
+	if m.MaybeDelivered {
+		keys++
+	}
+	dst = msgp.AppendMapHeader(slices.Grow(dst, len(m.Payload)+256), keys)
 	text(docStream, m.Stream)
 	text(docID, m.ID)
 	dst = msgp.AppendInt64(msgp.AppendString(dst, docAttempt), m.Attempt)
@@ -90,6 +98,9 @@ func (Msgpack) AppendMessage(dst []byte, m *abi.Message) ([]byte, error) {
 	text(keyTraceID, m.TraceID)
 	text(keyPlatform, m.Platform)
 	text(keyChannelKey, m.ChannelKey)
+	if m.MaybeDelivered {
+		dst = msgp.AppendBool(msgp.AppendString(dst, docMaybe), true)
+	}
 	return append(msgp.AppendString(dst, docPayload), m.Payload...), nil
 }
 

@@ -132,3 +132,24 @@ func TestDecodeEmitRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestADoubtIsInTheDocumentOnlyWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	m := abi.Message{Stream: "s", ID: "1-1", Attempt: 2, Payload: []byte("\x80")}
+	for name, c := range Codecs() {
+		for _, maybe := range []bool{false, true} {
+			m.MaybeDelivered = maybe
+			doc, err := c.AppendMessage(nil, &m)
+			require.NoError(t, err)
+			if name == abi.CodecMsgpack {
+				doc, err = ToJSON(doc)
+				require.NoError(t, err)
+			}
+			var fields map[string]any
+			require.NoError(t, json.Unmarshal(doc, &fields))
+			told, there := fields["maybe_delivered"]
+			require.Equal(t, maybe, there, name)
+			require.Equal(t, maybe, told == true, name)
+		}
+	}
+}

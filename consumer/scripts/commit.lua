@@ -1,10 +1,12 @@
 -- Commits a batch of finished messages, each in one step or not at all.
 --
--- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6..] keys that ARGV names by position
+-- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] what was delivered, KEYS[7] what is being delivered (both as deliver.lua has
+--   them), KEYS[8..] keys that ARGV names by position
 -- ARGV[5] batch number, [6] ledger TTL (ms), [7] now (Unix seconds), [8] dead letters' MAXLEN, [9] MAXLEN of a stream that
---   is emitted to, [10] trace TTL (s), then for each message
+--   is emitted to, [10] trace TTL (s), [11] how long a delivery is remembered (ms), [12] how many are, then for each message
 --   id, delivery count, verb, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none), reason,
---   the number of arguments that follow for this message, and these:
+--   message_key ('' = the delivery is not remembered), "delivered", "undelivered" or '' (nobody knows), the number of
+--   arguments that follow for this message, and these:
 --     ack:    the number of emits, for each the stream key's position, data, trace id; the number of reads of the state,
 --             for each the key's position, 'absent', 'value' or 'sha1', and the value or its digest; for each write the key's position, value,
 --             and 'delete', 'keep' or the time until it expires (ms)
@@ -150,6 +152,23 @@ local function release(m)
   if m.lock and redis.pcall('GET', m.lock) == m.token then redis.pcall('DEL', m.lock) end
 end
 
+-- Remembers that a reply was delivered, or forgets that its delivery was begun. Where nobody knows, what was begun stays
+-- known, as it does where the end of an earlier try is not known.
+local function remember(m)
+  local delivered, delivering = KEYS[6], KEYS[7]
+  if m.message_key == '' or m.told == '' then return end
+  if m.told == 'undelivered' then
+    local mark = redis.pcall('HGET', delivering, m.message_key)
+    if type(mark) == 'string' and string.sub(mark, -2) == ' 0' then redis.pcall('HDEL', delivering, m.message_key) end
+    return
+  end
+  redis.pcall('HDEL', delivering, m.message_key)
+  redis.pcall('ZADD', delivered, clock(), m.message_key)
+  redis.pcall('ZREMRANGEBYSCORE', delivered, '-inf', clock() - ARGV[11])
+  redis.pcall('ZREMRANGEBYRANK', delivered, 0, -1 - tonumber(ARGV[12]))
+  redis.pcall('PEXPIRE', delivered, ARGV[11])
+end
+
 local function commit(m)
   local refused = lost(m.id, m.count)
   if refused or m.verb == 'lost' then
@@ -169,19 +188,20 @@ local function commit(m)
   if refused == 'conflict' then release(m) end
   if refused then return refused end
   release(m)
+  remember(m)
   if m.trace and state then trace(m.trace, trace_ttl, state, now, m.count, m.reason) end
   return 'done'
 end
 
-local reply, i = {}, 11
+local reply, i = {}, 13
 while i <= #ARGV do
-  local extra = tonumber(ARGV[i + 8])
+  local extra = tonumber(ARGV[i + 10])
   reply[#reply + 1] = commit({
     id = ARGV[i], count = tonumber(ARGV[i + 1]), verb = ARGV[i + 2], lane = ARGV[i + 3],
     lock = KEYS[tonumber(ARGV[i + 4])], token = ARGV[i + 5], trace = KEYS[tonumber(ARGV[i + 6])], reason = ARGV[i + 7],
-    first = i + 9, last = i + 8 + extra,
+    message_key = ARGV[i + 8], told = ARGV[i + 9], first = i + 11, last = i + 10 + extra,
   })
-  i = i + 9 + extra
+  i = i + 11 + extra
 end
 reply[#reply + 1] = due
 redis.pcall('HSET', ledger, 'batch', number, 'reply', cjson.encode(reply))

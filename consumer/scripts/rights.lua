@@ -4,9 +4,10 @@
 -- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] audit hash, KEYS[7] the audit hash before it, KEYS[8..] keys that ARGV
 --   names by position
 -- ARGV[5] a channel lock's position (0 = none), [6] a trace hash's position (0 = none), [7] a position
---   of a plugin's state
+--   of a plugin's state, [8] that of what was delivered (0 = none), [9] that of what is being delivered
 -- Reply: the commands that the user may not run
 local lock, trace_hash, state, missing = KEYS[tonumber(ARGV[5])], KEYS[tonumber(ARGV[6])], KEYS[tonumber(ARGV[7])], {}
+local delivered, delivering = KEYS[tonumber(ARGV[8])], KEYS[tonumber(ARGV[9])]
 
 local function need(...)
   if redis.acl_check_cmd and not redis.acl_check_cmd(...) then missing[#missing + 1] = table.concat({ ... }, ' ', 1, math.min(2, select('#', ...))) end
@@ -57,5 +58,18 @@ if trace_hash then
   need('HDEL', trace_hash, 'error')
   need('TTL', trace_hash)
   need('EXPIRE', trace_hash, 1)
+end
+if delivered then
+  need('ZSCORE', delivered, '')
+  need('ZADD', delivered, 0, '')
+  need('ZREMRANGEBYSCORE', delivered, 0, 0)
+  need('ZREMRANGEBYRANK', delivered, 0, 0)
+  need('PEXPIRE', delivered, 1)
+  need('HGET', delivering, '')
+  need('HGETALL', delivering)
+  need('HSET', delivering, '', '')
+  need('HDEL', delivering, '')
+  need('HLEN', delivering)
+  need('PEXPIRE', delivering, 1)
 end
 return missing

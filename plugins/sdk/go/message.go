@@ -16,6 +16,9 @@ type Message struct {
 	Platform string
 	// ChannelKey names the channel in the whole fleet, such as "discord:42"; it may be empty.
 	ChannelKey string
+	// MaybeDelivered tells an adapter that an earlier try of the same message_key was begun, and that nobody knows whether
+	// it was delivered: it may have reached the platform.
+	MaybeDelivered bool
 	// Payload is the message itself.
 	Payload Map
 }
@@ -35,7 +38,8 @@ func parseMessage(doc []byte) (*Message, error) {
 	}
 	return &Message{
 		Stream: d.Text("stream"), ID: d.Text("id"), Attempt: d.Int("attempt"), TS: d.Float("ts"), TraceID: d.Text("trace_id"),
-		Platform: d.Text("platform"), ChannelKey: d.Text("channel_key"), Payload: payload,
+		Platform: d.Text("platform"), ChannelKey: d.Text("channel_key"),
+		MaybeDelivered: d.Bool("maybe_delivered"), Payload: payload,
 	}, nil
 }
 
@@ -63,10 +67,14 @@ func (m *Message) document() ([]byte, error) {
 	if payload == nil {
 		payload = Map{}
 	}
-	return appendMembers(nil, []member{
+	members := []member{
 		{"stream", m.Stream}, {"id", m.ID}, {"attempt", m.Attempt}, {"ts", m.TS}, {"trace_id", m.TraceID},
-		{"platform", m.Platform}, {"channel_key", m.ChannelKey}, {"payload", payload},
-	}, 0)
+		{"platform", m.Platform}, {"channel_key", m.ChannelKey},
+	}
+	if m.MaybeDelivered {
+		members = append(members, member{"maybe_delivered", true})
+	}
+	return appendMembers(nil, append(members, member{"payload", payload}), 0)
 }
 
 // Map is an object of a payload. Its values, when they come from a message, are nil, bool, int64, uint64 (only what

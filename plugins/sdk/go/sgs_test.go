@@ -237,3 +237,17 @@ func TestTheRegistrationIsWhatTestRuns(t *testing.T) {
 	require.True(t, stopped)
 	require.Contains(t, Test(Message{Payload: Map{"c": make(chan int)}}).Reason, "the test's message")
 }
+
+func TestAnAdapterSeesWhetherItMayHaveDeliveredBefore(t *testing.T) {
+	t.Parallel()
+	for _, maybe := range []bool{false, true} {
+		doc, err := (&Message{ID: "1-1", MaybeDelivered: maybe}).document()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := parseMessage(doc)
+		if err != nil || m.MaybeDelivered != maybe {
+			t.Fatalf("%v became %v, %v", maybe, m, err)
+		}
+	}
+}

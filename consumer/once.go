@@ -1,0 +1,46 @@
+package consumer
+
+import "context"
+
+// onceKey is the key by which the delivery of a message is remembered: its message_key. It is empty where none is.
+func (w *Worker) onceKey(d *delivery) string {
+	if !w.cfg.Once.Enabled {
+		return ""
+	}
+	return d.entry.MessageKey
+}
+
+// deliveredKey is a sorted set of the message_keys that were delivered, by the moment.
+func (w *Worker) deliveredKey() string {
+	return "sg:delivered:" + w.cfg.Stream + ":" + w.cfg.Group
+}
+
+// deliveringKey is a hash of the message_keys whose delivery was begun, as deliver.lua has it.
+func (w *Worker) deliveringKey() string {
+	return "sg:delivering:" + w.cfg.Stream + ":" + w.cfg.Group
+}
+
+// told is what is known of a reply's delivery after a try.
+type told string
+
+const (
+	toldNothing     told = ""
+	toldDelivered   told = "delivered"
+	toldUndelivered told = "undelivered"
+)
+
+// flushDeliveries claims messages that are to be delivered once.
+func (w *Worker) flushDeliveries(ctx context.Context, batch []claimRequest) {
+	args := w.scriptArgs(w.cfg.Once.TTL.Milliseconds())
+	for _, r := range batch {
+		args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, w.onceKey(r.d), lockPauseMS())
+	}
+	keys := w.scriptKeys(w.deliveredKey(), w.deliveringKey()).keys
+	reply, err := runSure(ctx, w.redis, w.log, w.scripts.deliver, keys, args, never)
+	if err != nil {
+		return
+	}
+	for i, r := range batch {
+		r.answer <- text(reply[i])
+	}
+}
