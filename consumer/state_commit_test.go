@@ -129,3 +129,12 @@ func TestAWorkerThatHasLostItsMessageWritesNoState(t *testing.T) {
 	eventually(t, "the result is discarded", func() bool { return w.counted("sgstreamd_messages_fenced_total") == 1 })
 	require.Empty(t, r.redis.Keys(r.ctx, "sg:state:*").Val())
 }
+
+// With MinIdle so long no sweep and no heartbeat helps a message that was put back: it has to be on the schedule until it
+// is handed out.
+func TestAResultThatWasDiscardedIsMadeAgainWithoutAnySweep(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	r.in.Autoclaim.MinIdle, r.in.Lock.TTL = time.Hour, time.Hour
+	countsEachMessageOnce(t, r, 60, strconv.Itoa)
+}

@@ -123,8 +123,9 @@ for _, p in ipairs(page) do
   local id, from, idle, count = p[1], p[2], p[3], p[4]
   local entry = not held[id] and redis.call('XRANGE', stream, id, id)[1]
   if held[id] then
-    -- Ours and alive: only its heartbeat is late.
-    if mode == 'due' then unschedule(id, count) end
+    -- Ours and alive: only its heartbeat is late. Or it was just put back, and its handling is not quite over: then it stays
+    -- on the schedule, or nobody would hand it out.
+    if mode == 'due' and from == consumer then unschedule(id, count) end
   elseif not entry then
     redis.call('XACK', stream, group, id)
     unschedule(id, count)
