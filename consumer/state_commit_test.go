@@ -36,6 +36,8 @@ func counting(s *State, value func(n int) string) handlerFunc {
 // countsEachMessageOnce lets two workers count messages of many channels under one key.
 func countsEachMessageOnce(t *testing.T, r *rig, messages int, value func(n int) string) {
 	r.in.Order, r.in.MaxAttempts = OrderNone, 1
+	// No sweep and no heartbeat helps a message that was put back: it has to be on the schedule until it is handed out.
+	r.in.Autoclaim.MinIdle, r.in.Lock.TTL = time.Hour, time.Hour
 	s := startState(t, r.redis)
 	var want []string
 	for i := range messages {
@@ -128,13 +130,4 @@ func TestAWorkerThatHasLostItsMessageWritesNoState(t *testing.T) {
 	close(release)
 	eventually(t, "the result is discarded", func() bool { return w.counted("sgstreamd_messages_fenced_total") == 1 })
 	require.Empty(t, r.redis.Keys(r.ctx, "sg:state:*").Val())
-}
-
-// With MinIdle so long no sweep and no heartbeat helps a message that was put back: it has to be on the schedule until it
-// is handed out.
-func TestAResultThatWasDiscardedIsMadeAgainWithoutAnySweep(t *testing.T) {
-	t.Parallel()
-	r, _ := newRig(t)
-	r.in.Autoclaim.MinIdle, r.in.Lock.TTL = time.Hour, time.Hour
-	countsEachMessageOnce(t, r, 60, strconv.Itoa)
 }

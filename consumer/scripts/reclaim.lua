@@ -17,8 +17,10 @@
 local now, room, attempts, mode = ARGV[10], tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[15]
 local clock_now = clock()
 
-local held = {}
-for i = 16, #ARGV do held[ARGV[i]] = true end
+-- What is in flight here and still ours; an entry that was put back may be so before its handling is quite over.
+local in_flight = {}
+for i = 16, #ARGV do in_flight[ARGV[i]] = true end
+local function held(id, owner) return in_flight[id] and owner == consumer end
 
 local function pending_page()
   local ask = { 'XPENDING', stream, group, 'IDLE', ARGV[5], ARGV[6], '+', ARGV[7] }
@@ -121,11 +123,10 @@ end
 
 for _, p in ipairs(page) do
   local id, from, idle, count = p[1], p[2], p[3], p[4]
-  local entry = not held[id] and redis.call('XRANGE', stream, id, id)[1]
-  if held[id] then
-    -- Ours and alive: only its heartbeat is late. Or it was just put back, and its handling is not quite over: then it stays
-    -- on the schedule, or nobody would hand it out.
-    if mode == 'due' and from == consumer then unschedule(id, count) end
+  local entry = not held(id, from) and redis.call('XRANGE', stream, id, id)[1]
+  if held(id, from) then
+    -- Ours and alive: only its heartbeat is late.
+    if mode == 'due' then unschedule(id, count) end
   elseif not entry then
     redis.call('XACK', stream, group, id)
     unschedule(id, count)
