@@ -209,6 +209,22 @@ func TestAChannelIsNeverStuckBehindWhatIsGone(t *testing.T) {
 	}
 }
 
+func TestWhatFollowsAMessageThatSomebodyAcknowledgedInFlightNeedNotWaitForAHeartbeat(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	r.in.Autoclaim.MinIdle, r.in.Lock.TTL = time.Hour, time.Hour
+	s := newSlow()
+	r.start(s.handle)
+	id := r.sendTo("c", false, "acknowledged")
+	receive(t, s.begun, "the call")
+	r.sendTo("c", false, "next")
+	eventually(t, "the next one is parked", func() bool { return len(r.orderLeft()) == 2 })
+	require.NoError(t, r.redis.XAck(r.ctx, r.in.Stream, r.in.Group, id).Err())
+	close(s.release)
+	r.awaitReplies("next")
+	r.awaitEmptyOrder()
+}
+
 func TestTheOrderOfAWorkerThatDiedIsKeptByTheOthers(t *testing.T) {
 	t.Parallel()
 	r, _ := newRig(t)

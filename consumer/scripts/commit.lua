@@ -40,12 +40,16 @@ local function put_back(m, count, at)
   due = at == 0 and 'due' or due
 end
 
--- Takes a message out of the pending list and out of its lane, whose next may run now.
-local function finish(m)
-  redis.call('XACK', stream, group, m.id)
+-- Takes a message out of its lane, whose next may run now.
+local function leave_lane(m)
   if m.lane == '' then return end
   redis.call('ZREM', order, member(m.lane, m.id))
   if call_next(m.lane) then due = 'due' end
+end
+
+local function finish(m)
+  redis.call('XACK', stream, group, m.id)
+  leave_lane(m)
 end
 
 -- Reads the arguments of an acknowledgement, since what they ask for is checked before the first of it is written.
@@ -174,6 +178,7 @@ local function commit(m)
   if refused or m.verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
     release(m)
+    if refused == 'gone' then leave_lane(m) end
     return refused or 'fenced'
   end
   if m.lock and redis.pcall('GET', m.lock) ~= m.token then return 'fenced' end
