@@ -17,8 +17,9 @@ func TestMessagesAreSentOnceThoughTheReplyIsLost(t *testing.T) {
 	r.server.home.loseReply("multi")
 	require.NoError(t, r.load.send(t.Context(), 10))
 	r.server.home.mu.Lock()
-	require.Nil(t, r.server.home.losing, "the reply was lost")
+	waiting := r.server.home.losing
 	r.server.home.mu.Unlock()
+	require.Nil(t, waiting, "the reply was lost")
 	entries, err := r.server.client.XRange(t.Context(), r.names.stream(), "-", "+").Result()
 	require.NoError(t, err)
 	require.Len(t, entries, 20)

@@ -177,6 +177,29 @@ func TestADestroyedGroupExplainsOneMoreAnswer(t *testing.T) {
 	require.Equal(t, 2, r.book.explained())
 }
 
+// What was taken off the stream is not delivered again, whatever happens to the group.
+func TestADestroyedGroupDoesNotExplainWhatWasOffTheStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	chaos := newChaos(r.server, r.names, &fleet{}, r.book)
+	r.poison() // is not settled, and so keeps the others from being trimmed
+	for n := range keptSettled + 1 {
+		r.send(1)
+		r.emit(n+1, 0, 1)
+		r.trace(n+1, "COMPLETED")
+	}
+	r.read(t.Context())
+	require.NoError(t, r.watch.finish(t.Context()))
+	require.NoError(t, chaos.destroyGroup(t.Context()))
+	left, err := r.server.client.XLen(t.Context(), r.names.stream()).Result()
+	require.NoError(t, err)
+	require.EqualValues(t, keptSettled+1, left)
+	r.emit(1, 0, 2) // was taken off
+	r.emit(2, 0, 2) // was not
+	r.bury(0)
+	require.Equal(t, []violation{{kind: Duplicated, number: 1}}, r.verdict(orderNone))
+}
+
 func TestTheFirstViolationIsThatOfTheFirstMessage(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, 3, firstOf([]violation{{number: -1}, {number: 7}, {number: 3}}).number)

@@ -86,20 +86,30 @@ func (r *rig) emit(number, ordinal, attempt int) {
 
 func (r *rig) output(payload []byte) {
 	r.t.Helper()
-	require.NoError(r.t, r.server.client.XAdd(r.t.Context(), &redis.XAddArgs{Stream: r.names.outputs(), Values: []any{"data", payload}}).Err())
-	// The watcher reads stream after stream; what is told apart by the millisecond has to differ by one.
-	time.Sleep(2 * time.Millisecond)
+	r.write(r.names.outputs(), "data", payload)
+}
+
+// write appends an entry, and waits until the next one's millisecond is another: entries of different streams are told
+// apart by that only.
+func (r *rig) write(stream string, values ...any) {
+	r.t.Helper()
+	id, err := r.server.client.XAdd(r.t.Context(), &redis.XAddArgs{Stream: stream, Values: values}).Result()
+	require.NoError(r.t, err)
+	for {
+		now, err := r.server.client.Time(r.t.Context()).Result()
+		require.NoError(r.t, err)
+		if uint64(now.UnixMilli()) > parseID(id).ms {
+			return
+		}
+	}
 }
 
 // bury dead-letters a message.
 func (r *rig) bury(number int) {
 	r.t.Helper()
 	c := recipe{number: number}
-	require.NoError(r.t, r.server.client.XAdd(r.t.Context(), &redis.XAddArgs{Stream: r.names.deadLetters(), Values: []any{
-		"original_stream", r.names.stream(), "original_msg_id", r.book.fates[number].id.String(), "error", "why", "attempt", 15,
-		"data", c.payload("", time.Now()),
-	}}).Err())
-	time.Sleep(2 * time.Millisecond)
+	r.write(r.names.deadLetters(), "original_stream", r.names.stream(), "original_msg_id", r.book.fates[number].id.String(),
+		"error", "why", "attempt", 15, "data", c.payload("", time.Now()))
 	r.trace(number, "ERRORED")
 }
 
@@ -132,7 +142,7 @@ func (r *rig) verdict(order string) []violation {
 	return found
 }
 
-// group makes the group, and lets a worker of it read everything.
+// read makes the group, and lets a worker of it read everything.
 func (r *rig) read(ctx context.Context) {
 	r.t.Helper()
 	c := r.server.client
