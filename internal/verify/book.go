@@ -49,9 +49,9 @@ type fate struct {
 	emits    uint8
 	answered uint8 // a bit for each emit that was seen
 	doom     doom
-	// addressed is as in the recipe; dead, where the first effect is a dead letter.
-	addressed, dead, settled bool
-	removed                  bool // its entry was taken off the stream before its turn
+	// addressed and counts are as in the recipe; dead, where the first effect is a dead letter.
+	addressed, counts, dead, settled bool
+	removed                          bool // its entry was taken off the stream before its turn
 }
 
 // all are the bits of answered when every emit was seen.
@@ -103,7 +103,8 @@ func (b *book) enroll(c recipe, nowMS uint64) (recipe, entryID) {
 		b.lastID.seq++
 	}
 	b.fates = append(b.fates, fate{
-		id: b.lastID, channel: uint16(c.channel), sequence: uint32(c.sequence), emits: uint8(c.emits), doom: c.doom, addressed: c.addressed,
+		id: b.lastID, channel: uint16(c.channel), sequence: uint32(c.sequence), emits: uint8(c.emits), doom: c.doom,
+		addressed: c.addressed, counts: c.counts,
 	})
 	return c, b.lastID
 }

@@ -102,7 +102,8 @@ func (c *chaos) cause(ctx context.Context, e event) (string, error) {
 		w.proxy.loseReply(command)
 		return who + ", to " + command, nil
 	case faultClientKill:
-		return who, c.clientKill(ctx, w)
+		// Another fault may be under way, and have cut verify's own connection.
+		return who, c.server.sure(ctx, func() error { return c.clientKill(ctx, w) })
 	}
 	return c.toRedis(ctx, e)
 }

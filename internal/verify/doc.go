@@ -16,6 +16,7 @@
 //	settle.go     waits until all is done, and looks at what is left in Redis
 //	reconcile.go  compares what was sent with what came of it
 //	traces.go     looks at what trace and audit tell of each message's end
+//	states.go     looks at what the plugin's state counts
 //	history.go    tells all that is known of one message
 //	run.go        puts the parts together
 //

@@ -118,7 +118,7 @@ max_attempts = %d
 [inbound.retry]
 base = "30ms"
 factor = 2
-cap = "200ms"
+cap = "100ms"
 
 [inbound.autoclaim]
 interval = "%v"

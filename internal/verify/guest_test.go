@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sgstreamd/sgstreamd/abi"
+	"github.com/sgstreamd/sgstreamd/consumer"
 	"github.com/sgstreamd/sgstreamd/envelope"
 	"github.com/sgstreamd/sgstreamd/host"
+	"github.com/sgstreamd/sgstreamd/internal/redistest"
 )
 
 var testTime = time.Unix(1_700_000_000, 500_000_000)
@@ -48,6 +50,8 @@ func TestGuestDoesWhatItIsOrdered(t *testing.T) {
 				"fails after the trap": {recipe{emits: 1, traps: 1, retries: 1}, 2, abi.StatusRetry, "ordered to fail", false},
 				"poison by trap":       {recipe{emits: 1, doom: doomTrap}, 9, 0, "", true},
 				"poison by reject":     {recipe{emits: 1, doom: doomReject}, 1, abi.StatusReject, "ordered to be rejected", false},
+				"counts from nothing":  {recipe{emits: 1, channel: 3, counts: true}, 1, abi.StatusDone, "", false},
+				"counts on":            {recipe{emits: 1, channel: 7, counts: true}, 1, abi.StatusDone, "", false},
 				"slow":                 {recipe{emits: 1, sleep: 30 * time.Millisecond}, 1, abi.StatusDone, "", false},
 			} {
 				t.Run(name, func(t *testing.T) {
@@ -63,6 +67,7 @@ func TestGuestDoesWhatItIsOrdered(t *testing.T) {
 					require.GreaterOrEqual(t, time.Since(begun), test.recipe.sleep)
 					if v.Status == abi.StatusDone {
 						requireEmits(t, test.recipe, int(test.attempt), v.Emits)
+						require.Equal(t, counted(test.recipe), v.Writes)
 					}
 				})
 			}
@@ -86,7 +91,15 @@ func TestGuestRejectsWhatIsNotVerifys(t *testing.T) {
 
 func loadGuest(t *testing.T, module []byte) *host.Plugin {
 	t.Helper()
-	h, err := host.New(t.Context(), host.Options{Codecs: envelope.Codecs(), Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	client, err := consumer.Dial(consumer.RedisConfig{URL: redistest.Start(t).URL()}, 0)
+	require.NoError(t, err)
+	state := consumer.StartState(client, consumer.DefaultState())
+	t.Cleanup(func() {
+		state.Close()
+		require.NoError(t, client.Close())
+	})
+	require.NoError(t, client.Set(t.Context(), "sg:state:guest:c7", []byte{0xff, 1, 0, 0}, 0).Err())
+	h, err := host.New(t.Context(), host.Options{State: state, Codecs: envelope.Codecs(), Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
 	file := filepath.Join(t.TempDir(), "guest.wasm")
@@ -113,4 +126,15 @@ func requireEmits(t *testing.T, c recipe, attempt int, emits []abi.Emit) {
 		require.NoError(t, err)
 		require.Equal(t, []int{c.number, c.sequence, n, c.emits, attempt}, tag.numbers)
 	}
+}
+
+// counted is what the recipe has the guest write to its state, where channel c7 stands at 511.
+func counted(c recipe) []abi.StateWrite {
+	switch {
+	case !c.counts:
+		return nil
+	case c.channel == 7:
+		return []abi.StateWrite{{Key: "c7", Value: []byte{0, 2, 0, 0}}}
+	}
+	return []abi.StateWrite{{Key: channelID(c.channel), Value: []byte{1, 0, 0, 0}}}
 }

@@ -13,7 +13,7 @@ import (
 const (
 	// maxOutstanding is how many messages may be sent and not settled: with a bounded backlog, the workers decide how
 	// fast the run goes.
-	maxOutstanding = 3000
+	maxOutstanding = 5000
 	// loadBatch is how many messages are sent together, at most.
 	loadBatch = 100
 	// loadTick is how often the load is topped up.

@@ -29,7 +29,10 @@ func (n names) trace() string       { return n.prefix() + "trace:" }
 func (n names) audit() string       { return n.prefix() + "audit" }
 func (n names) auditHash() string   { return n.audit() + ":" + n.stream() + ":" + n.group() }
 func (n names) plugin() string      { return "verify-" + n.run }
-func (n names) schedule() string    { return "sg:schedule:" + n.stream() + ":" + n.group() }
+func (n names) counter(channel int) string {
+	return "sg:state:" + n.plugin() + ":" + channelID(channel)
+}
+func (n names) schedule() string { return "sg:schedule:" + n.stream() + ":" + n.group() }
 
 // order begins the keys in which the order of a channel is kept.
 func (n names) order() string { return "sg:order:" + n.stream() + ":" }
@@ -93,3 +96,6 @@ func (n names) remove(ctx context.Context, c redis.UniversalClient) error {
 // traceID is the trace id of the nth message, and traceKey the key of its trace.
 func (n names) traceID(number int) string  { return n.run + "-" + strconv.Itoa(number) }
 func (n names) traceKey(number int) string { return n.trace() + n.traceID(number) }
+
+// channelID is the channel_id of a channel's messages.
+func channelID(channel int) string { return "c" + strconv.Itoa(channel) }

@@ -17,7 +17,7 @@ func TestARunRemovesItsOwnKeysAndNoOthers(t *testing.T) {
 	}
 	own := []string{
 		r.names.stream(), r.names.outputs(), r.names.deadLetters(), r.names.lock() + "c", r.names.traceKey(1), r.names.schedule(),
-		"sg:commit:" + r.names.stream() + ":workers:c", r.names.order() + "x", "sg:state:" + r.names.plugin() + ":k", r.names.audit() + ":x",
+		"sg:commit:" + r.names.stream() + ":workers:c", r.names.order() + "x", r.names.counter(7), r.names.audit() + ":x",
 	}
 	for _, key := range append(own, foreign...) {
 		require.NoError(t, c.Set(ctx, key, "v", 0).Err())

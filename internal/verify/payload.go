@@ -14,7 +14,7 @@ const words = "the quick brown fox jumps over the lazy dog while seven wizards m
 
 // payload is the message in msgpack, with every field of the contract and the orders to the guest.
 func (c recipe) payload(trace string, at time.Time) []byte {
-	channel, user := "c"+strconv.Itoa(c.channel), "u"+strconv.Itoa(c.number%977)
+	channel, user := channelID(c.channel), "u"+strconv.Itoa(c.number%977)
 	seconds := float64(at.UnixMicro()) / 1e6
 	b := msgp.AppendMapHeader(make([]byte, 0, 700), 23)
 	text := func(key, value string) { b = msgp.AppendString(msgp.AppendString(b, key), value) }
@@ -45,7 +45,11 @@ func (c recipe) payload(trace string, at time.Time) []byte {
 	none("user_aliases")
 	null("unified_user_id")
 	b = msgp.AppendString(b, "verify")
-	orders := []int{c.number, c.sequence, c.emits, c.retries, c.traps, int(c.sleep.Milliseconds()), int(c.doom)}
+	counts := 0
+	if c.counts {
+		counts = 1
+	}
+	orders := []int{c.number, c.sequence, c.emits, c.retries, c.traps, int(c.sleep.Milliseconds()), int(c.doom), counts}
 	b = msgp.AppendArrayHeader(b, uint32(len(orders)))
 	for _, n := range orders {
 		b = msgp.AppendInt(b, n)

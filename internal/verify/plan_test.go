@@ -86,7 +86,7 @@ func TestMessagesAreOfEveryKind(t *testing.T) {
 		for kind, is := range map[string]bool{
 			"addressed": c.addressed, "unaddressed": !c.addressed, "trap": c.traps > 0, "retry": c.retries > 0,
 			"slow": c.sleep > 0, "very slow": c.sleep > minIdle, "poison by trap": c.doom == doomTrap,
-			"poison by reject": c.doom == doomReject, "several emits": c.emits > 1,
+			"poison by reject": c.doom == doomReject, "several emits": c.emits > 1, "counting": c.counts,
 		} {
 			if is {
 				count[kind]++
@@ -96,7 +96,7 @@ func TestMessagesAreOfEveryKind(t *testing.T) {
 		require.Zero(t, without.traps)
 		require.NotEqual(t, doomTrap, without.doom)
 	}
-	require.Len(t, count, 9)
+	require.Len(t, count, 10)
 	for kind, n := range count {
 		require.Greater(t, n, 40, kind)
 	}

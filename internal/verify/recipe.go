@@ -29,16 +29,19 @@ type recipe struct {
 	retries   int
 	sleep     time.Duration
 	doom      doom
-	filler    int // bytes of text, to vary the payload's size
+	counts    bool // whether it adds one to its channel's counter, in the plugin's state
+	filler    int  // bytes of text, to vary the payload's size
 }
 
 const (
 	// channels is how many channels there are; the first hotChannels get hotShare of all messages.
-	channels    = 200
+	channels    = 400
 	hotChannels = 4
-	hotShare    = 0.08
+	hotShare    = 0.01
 	// addressedShare is the part of the messages that take their channel's lock.
 	addressedShare = 0.6
+	// countShare is the part of the messages that use the plugin's state.
+	countShare = 0.25
 )
 
 // A message's behaviour is drawn from these shares, one after the other; what is left over succeeds at once.
@@ -54,7 +57,7 @@ const (
 // recipeOf is the recipe of the nth message. Without traps, no message traps the plugin.
 func recipeOf(seed uint64, n int, traps bool) recipe {
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
-	c := recipe{number: n, emits: 1, filler: 80 + r.IntN(250), addressed: r.Float64() < addressedShare}
+	c := recipe{number: n, emits: 1, filler: 80 + r.IntN(250), addressed: r.Float64() < addressedShare, counts: r.Float64() < countShare}
 	if r.Float64() < hotShare {
 		c.channel = r.IntN(hotChannels)
 	} else {
@@ -113,6 +116,9 @@ func (c recipe) String() string {
 		return parts[0] + ", is rejected: belongs in the dead letters"
 	}
 	parts = append(parts, plural(c.emits, "emit"))
+	if c.counts {
+		parts = append(parts, "counts in its channel's state")
+	}
 	if c.traps > 0 {
 		parts = append(parts, "traps at first")
 	}

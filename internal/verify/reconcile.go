@@ -20,13 +20,14 @@ const (
 	LeftPending  Kind = "left pending"
 	LeftBehind   Kind = "left behind"
 	WrongTrace   Kind = "wrong trace"
+	WrongState   Kind = "wrong state"
 	Zombie       Kind = "zombie"
 	WorkerFailed Kind = "worker failed"
 )
 
 // Kinds returns every kind, in the order in which the report lists them.
 func Kinds() []Kind {
-	return []Kind{Lost, Duplicated, OutOfOrder, WronglyDead, Torn, Strange, LeftPending, LeftBehind, WrongTrace, Zombie, WorkerFailed}
+	return []Kind{Lost, Duplicated, OutOfOrder, WronglyDead, Torn, Strange, LeftPending, LeftBehind, WrongTrace, WrongState, Zombie, WorkerFailed}
 }
 
 // violation is one broken promise.

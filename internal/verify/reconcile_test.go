@@ -13,7 +13,8 @@ func TestAFaultlessRunHasNoViolation(t *testing.T) {
 	r := newRig(t)
 	r.send(1, 3, 2)
 	r.poison()
-	r.send(1)
+	r.sendCounting(1)
+	r.counter(1)
 	r.read(t.Context())
 	for n := range 5 {
 		if n == 3 {
@@ -118,9 +119,9 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		}, orderChannel, []violation{{kind: WrongTrace, number: 0}}},
 		"an answer of a worker that had lost the message": {func(r *rig) {
 			r.send(1, 1)
-			r.taken(0, "w")
+			r.taken(0, 2) // and answered by the try that it began
 			r.answer(0)
-			r.taken(1, "another")
+			r.taken(1, 3)
 			r.answer(1)
 		}, orderChannel, []violation{{kind: Zombie, number: 1}}},
 		"an answered message that is pending": {func(r *rig) {
@@ -130,6 +131,23 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			r.answer(1)
 			r.acknowledge(0)
 		}, orderChannel, []violation{{kind: LeftPending, number: 1}}},
+		"an update of the state that was lost": {func(r *rig) {
+			r.sendCounting(2)
+			r.answer(0)
+			r.answer(1)
+			r.counter(1)
+		}, orderChannel, []violation{{kind: WrongState, number: -1}}},
+		"state that a failed try left behind": {func(r *rig) {
+			r.sendCounting(1)
+			r.send(1)
+			r.answer(0)
+			r.answer(1)
+			r.counter(2)
+		}, orderChannel, []violation{{kind: WrongState, number: -1}}},
+		"state that counts nothing": {func(r *rig) {
+			r.sendCounting(1)
+			r.answer(0)
+		}, orderChannel, []violation{{kind: WrongState, number: -1}}},
 		"a lock": {func(r *rig) {
 			require.NoError(r.t, r.server.client.Set(r.t.Context(), r.names.lock()+"verify:c1", "token", 0).Err())
 		}, orderChannel, []violation{{kind: LeftBehind, number: -1}}},

@@ -46,6 +46,20 @@ func (r *rig) send(emits ...int) {
 	}
 }
 
+// sendCounting sends messages that raise the counter of their channel.
+func (r *rig) sendCounting(n int) {
+	r.t.Helper()
+	for range n {
+		r.add(r.book.enroll(recipe{number: r.load.next, emits: 1, counts: true}, uint64(time.Now().UnixMilli())))
+	}
+}
+
+// counter sets the counter of the channel.
+func (r *rig) counter(n byte) {
+	r.t.Helper()
+	require.NoError(r.t, r.server.client.Set(r.t.Context(), r.names.counter(0), []byte{n, 0, 0, 0}, 0).Err())
+}
+
 // poison sends a message that can't succeed.
 func (r *rig) poison() {
 	r.t.Helper()
@@ -118,10 +132,10 @@ func (r *rig) trace(number int, state string) {
 	require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.traceKey(number), "state", state, "worker", "w", "attempt", 2).Err())
 }
 
-// taken writes the audit's row of a takeover.
-func (r *rig) taken(number int, by string) {
+// taken writes the audit's row of a takeover, with the delivery count of the try that follows it.
+func (r *rig) taken(number, deliveries int) {
 	r.t.Helper()
-	row := fmt.Sprintf(`{"what":"claimed","from":"v","by":%q,"at":1.5,"idle_ms":7,"deliveries":2}`, by)
+	row := fmt.Sprintf(`{"what":"claimed","from":"v","by":"w","at":1.5,"idle_ms":7,"deliveries":%d}`, deliveries)
 	require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.auditHash(), r.book.fates[number].id.String(), row).Err())
 }
 
@@ -134,7 +148,9 @@ func (r *rig) verdict(order string) []violation {
 	require.NoError(r.t, err)
 	left, err := look(r.t.Context(), r.server, r.names)
 	require.NoError(r.t, err)
-	found = append(append(found, traces...), r.book.leftViolations(left)...)
+	states, err := r.book.wrongStates(r.t.Context(), r.server, r.names)
+	require.NoError(r.t, err)
+	found = append(append(append(found, traces...), states...), r.book.leftViolations(left)...)
 	for i := range found {
 		r.t.Logf("%s: message %d: %s", found[i].kind, found[i].number, found[i].what)
 		found[i].what = ""

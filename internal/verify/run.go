@@ -269,7 +269,11 @@ func (r *run) report(ctx context.Context, left remains, blames []string) (Report
 	if err != nil {
 		return Report{}, err
 	}
-	found = append(append(found, traces...), r.book.leftViolations(left)...)
+	states, err := r.book.wrongStates(ctx, r.server, r.names)
+	if err != nil {
+		return Report{}, err
+	}
+	found = append(append(append(found, traces...), states...), r.book.leftViolations(left)...)
 	for _, blame := range blames {
 		found = append(found, violation{kind: WorkerFailed, number: -1, what: blame})
 	}

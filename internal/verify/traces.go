@@ -109,8 +109,9 @@ func (b *book) judgeTrace(n int, t trace) []violation {
 	if t.state != want {
 		return []violation{{kind: WrongTrace, number: n, what: fmt.Sprintf("its trace says %q instead of %q", t.state, want)}}
 	}
-	// Tries after the last takeover are anybody's: what failed is handed out without being taken from somebody.
-	if last := b.owners[n]; t.attempt < last.Deliveries || t.attempt == last.Deliveries && t.worker != last.By {
+	// A try after the last takeover is anybody's: what failed, or was given back, is handed out without being taken from
+	// somebody. What was begun before it has a lower count, whoever had it.
+	if last := b.owners[n]; t.attempt < last.Deliveries {
 		return []violation{{kind: Zombie, number: n, what: fmt.Sprintf("its end was written by %s at attempt %d, which had lost it to %s at attempt %d",
 			t.worker, t.attempt, last.By, last.Deliveries)}}
 	}

@@ -12,6 +12,8 @@ typedef unsigned long long u64;
 #define EXPORT(name) __attribute__((export_name(name)))
 
 IMPORT("sgs_v1", "emit") int sgs_emit(const u8 *doc, u32 len);
+IMPORT("sgs_v1", "kv_get") int kv_get(const u8 *key, u32 key_len, void *buf, u32 cap);
+IMPORT("sgs_v1", "kv_set") int kv_set(const u8 *key, u32 key_len, const void *value, u32 len, long long ttl_ms);
 IMPORT("sgs_v1", "fail") void sgs_fail(const char *text, u32 len);
 IMPORT("wasi_snapshot_preview1", "poll_oneoff") int poll_oneoff(const void *in, void *out, u32 n, u32 *events);
 
@@ -23,7 +25,7 @@ __asm__(".section .custom_section.sgs_manifest,\"\",@\n"
 enum { DONE = 0, RETRY = 1, REJECT = 2 };
 
 // The orders, an array in the payload's key "verify". verify's payload.go writes them in this order.
-enum { NUMBER, SEQUENCE, EMITS, RETRIES, TRAPS, SLEEP_MS, DOOM, ORDERS };
+enum { NUMBER, SEQUENCE, EMITS, RETRIES, TRAPS, SLEEP_MS, DOOM, COUNTS, ORDERS };
 
 // The values of the order DOOM.
 enum { DOOM_NONE, DOOM_TRAP, DOOM_REJECT };
@@ -210,6 +212,18 @@ static int answer(const message *m, u32 ordinal) {
   return sgs_emit(emitted, (u32)(to - emitted));
 }
 
+enum { ENOTFOUND = -6 };
+
+// Adds one to the channel's counter, which is four bytes of the plugin's state, the lowest first. Not 0 where the
+// state can't be had.
+static int count(const message *m) {
+  u32 n = 0;
+  int len = kv_get(m->channel, (u32)m->channel_len, &n, sizeof n);
+  if (len != ENOTFOUND && len != sizeof n) return -1;
+  n++;
+  return kv_set(m->channel, (u32)m->channel_len, &n, sizeof n, 0);
+}
+
 // Sleeps by WASI's poll_oneoff, with one subscription to the monotonic clock.
 static void sleep_ms(u32 ms) {
   static struct {
@@ -242,9 +256,10 @@ EXPORT("sgs_handle") u64 sgs_handle(const u8 *doc, u32 len) {
   if (m.order[DOOM] == DOOM_TRAP) __builtin_trap();
   if (m.order[DOOM] == DOOM_REJECT) return FAIL(REJECT, "ordered to be rejected");
   if (m.order[SLEEP_MS]) sleep_ms(m.order[SLEEP_MS]);
+  if (m.order[COUNTS] && count(&m)) return FAIL(RETRY, "the state can't be had");
   for (u32 i = 0; i < m.order[EMITS]; i++)
     if (answer(&m, i)) return FAIL(RETRY, "an emit was refused");
-  // Only now, so that what was emitted before a failure would show.
+  // Only now, so that what was emitted and stored before a failure would show.
   if (m.attempt <= m.order[TRAPS]) __builtin_trap();
   if (m.attempt <= m.order[TRAPS] + m.order[RETRIES]) return FAIL(RETRY, "ordered to fail");
   return DONE;
