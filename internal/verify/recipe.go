@@ -51,7 +51,7 @@ const (
 	retryShare      = 0.03
 	trapShare       = 0.01
 	slowShare       = 0.015
-	verySlowShare   = 0.0007
+	verySlowShare   = 0.003
 )
 
 // recipeOf is the recipe of the nth message. Without traps, no message traps the plugin.
