@@ -40,6 +40,7 @@ func (w *Worker) claim(c contexts, d *delivery) (outcome, bool) {
 	case "delivered":
 		return outcome{verb: verbAck, again: true}, false
 	case "busy":
+		w.dueIn(2 * lockPause)
 		return outcome{verb: verbParked}, false
 	case answerNone:
 		return outcome{verb: verbReturn, uncharged: true}, false

@@ -31,6 +31,7 @@ type commitRequest struct {
 	d      *delivery
 	o      outcome
 	emits  []emit
+	delay  time.Duration // until the next try, where there is to be one
 	answer chan string
 }
 
@@ -59,7 +60,14 @@ func (w *Worker) commit(redisCtx context.Context, d *delivery, o outcome) string
 		}
 		r.emits = append(r.emits, written)
 	}
-	return w.commits.ask(redisCtx, r, r.answer)
+	if o.verb == verbRetry {
+		r.delay = w.retryDelay(d, o)
+	}
+	answer := w.commits.ask(redisCtx, r, r.answer)
+	if o.verb == verbRetry && answer == "done" {
+		w.dueIn(r.delay)
+	}
+	return answer
 }
 
 func (w *Worker) emitOf(d *delivery, n int, e abi.Emit) (emit, error) {
@@ -149,7 +157,7 @@ func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
 		args = append(args, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
 		args = append(args, foreignFields(r.d.fields)...)
 	case verbRetry:
-		args = append(args, w.retryDelay(r))
+		args = append(args, r.delay.Milliseconds())
 	case verbReturn:
 		count := r.d.entry.Message.Attempt
 		if r.o.uncharged {

@@ -25,13 +25,24 @@ func (w *Worker) handOut(c contexts) error {
 	return nil
 }
 
-// retryDelay is the time until the next try in ms: what the plugin asked for, or else what the configuration
-// says.
-func (w *Worker) retryDelay(r commitRequest) int64 {
-	if r.o.after > 0 {
-		return r.o.after.Milliseconds()
+// dueIn lets the intake look at the schedule in time for what this worker has put there. Later than its next look it need
+// not be told.
+func (w *Worker) dueIn(d time.Duration) {
+	if d >= schedulePoll {
+		return
 	}
-	return w.cfg.Retry.delay(r.d.entry.Message.Attempt, rand.Float64()).Milliseconds()
+	time.AfterFunc(d, func() {
+		w.due.Store(true)
+		w.nudge()
+	})
+}
+
+// retryDelay is the time until the next try: what the plugin asked for, or else what the configuration says.
+func (w *Worker) retryDelay(d *delivery, o outcome) time.Duration {
+	if o.after > 0 {
+		return o.after
+	}
+	return w.cfg.Retry.delay(d.entry.Message.Attempt, rand.Float64())
 }
 
 // delay is how long to wait after the failure of a try, the first being 1. Random, from 0 to 1, decides where

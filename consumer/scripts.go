@@ -48,7 +48,7 @@ type scripts struct {
 }
 
 func newScripts() scripts {
-	script := func(text string) *redis.Script { return redis.NewScript(prelude + text) }
+	script := func(text string) *redis.Script { return redis.NewScript(sabotaged(prelude + text)) }
 	ordering := func(text string) *redis.Script { return script(orderLua + text) }
 	return scripts{
 		fetch: ordering(fetchLua), claim: script(claimLua), deliver: script(deliverLua), commit: ordering(commitLua), heartbeat: script(heartbeatLua),

@@ -12,9 +12,10 @@ import (
 
 // built is where TestMain puts the daemon and the plugins.
 var built struct {
-	binary  string // the daemon
-	plugins string // the folder of the plugins
-	cache   string // the folder of the compiled plugins
+	binary   string // the daemon
+	saboteur string // a daemon whose guards SABOTAGE takes away
+	plugins  string // the folder of the plugins
+	cache    string // the folder of the compiled plugins
 }
 
 // TestMain builds what the tests run: the real daemon and real plugins, each in a process of its own.
@@ -41,6 +42,10 @@ func build(dir string) error {
 	}
 	plain := filepath.Join(dir, "plain")
 	if err := goBuild(nil, "-o", plain, "../../cmd/sgstreamd"); err != nil {
+		return err
+	}
+	built.saboteur = filepath.Join(dir, "saboteur")
+	if err := goBuild(nil, "-tags", "sabotage", "-o", built.saboteur, "../../cmd/sgstreamd"); err != nil {
 		return err
 	}
 	guest := []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}

@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +31,33 @@ func TestVerifyFindsEveryPromiseKept(t *testing.T) {
 		require.True(t, report.Faults[f.Name] > 0 || f.Name == "trap", "fault %s was done", f.Name)
 	}
 	require.Contains(t, errOut, "running for ")
+}
+
+// A check that can't fail proves nothing.
+func TestVerifyReportsABrokenGuard(t *testing.T) {
+	for guard, kinds := range map[string][]verify.Kind{
+		"fence":     {verify.Duplicated, verify.Zombie},
+		"heartbeat": {verify.Zombie},
+		"order":     {verify.OutOfOrder},
+	} {
+		t.Run(guard, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(built.saboteur, "verify", "--redis", "own", "--duration", "25s", "--faults", "stall", "--seed", "4", "--rate", "700", "--json")
+			cmd.Env = append(os.Environ(), "SABOTAGE="+guard)
+			var errOut strings.Builder
+			cmd.Stderr = &errOut
+			out, err := cmd.Output()
+			require.Error(t, err, "it is told by the exit code, too")
+			require.Equal(t, 1, cmd.ProcessState.ExitCode(), errOut.String())
+			var report verify.Report
+			require.NoError(t, json.Unmarshal(out, &report), errOut.String())
+			t.Cleanup(func() { _ = os.RemoveAll(report.Folder) })
+			for _, kind := range kinds {
+				require.Positive(t, report.Violations[kind], "%s: %v", kind, report.Violations)
+			}
+			require.NotEmpty(t, report.History)
+		})
+	}
 }
 
 func TestVerifyLeavesAUsersRedisAsItWas(t *testing.T) {

@@ -93,7 +93,8 @@ func (c *recipe) behave(r *rand.Rand, traps bool) {
 		c.sleep = time.Duration(20+r.IntN(280)) * time.Millisecond
 	case drawn(verySlowShare):
 		// Longer than a dead worker's message lies: only the heartbeat keeps it from being taken.
-		c.sleep = minIdle + time.Duration(r.IntN(1000))*time.Millisecond
+		// Some last for long after a stall is over: a worker that has lost them then still has time to do harm.
+		c.sleep = minIdle + time.Duration(r.IntN(2000))*time.Millisecond
 	}
 	if !traps && c.doom == doomTrap {
 		c.doom = doomReject

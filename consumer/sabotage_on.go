@@ -1,0 +1,27 @@
+//go:build sabotage
+
+package consumer
+
+import (
+	"os"
+	"strings"
+)
+
+// sabotaged takes the guard that SABOTAGE names out of a script. The tests of verify build the daemon so, to see
+// that verify notices. No release is built with this tag.
+func sabotaged(script string) string {
+	orderOfCommits := []string{"if m.lane ~= '' and (m.verb", "if false and (m.verb"}
+	breaks := map[string][]string{
+		"fence": append([]string{
+			"  if not p then return 'gone' end\n  if p[2] ~= consumer or p[4] ~= count then return 'fenced' end\n", "",
+			"if m.lock and redis.pcall('GET', m.lock) ~= m.token then return 'fenced' end", "",
+			"if not same then", "if false then",
+		}, orderOfCommits...),
+		"heartbeat": {
+			"local verdict = lost(id, count)", "local verdict",
+			"else verdict = 'fenced' end", "end",
+		},
+		"order": append([]string{"local function is_next(lane, id)\n", "local function is_next(lane, id)\n  if true then return true end\n"}, orderOfCommits...),
+	}
+	return strings.NewReplacer(breaks[os.Getenv("SABOTAGE")]...).Replace(script)
+}
