@@ -131,7 +131,12 @@ func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 
 // ledgerKey is a hash that remembers this consumer's last commit.
 func (w *Worker) ledgerKey() string {
-	return "sg:commit:" + w.cfg.Stream + ":" + w.cfg.Group + ":" + w.cfg.Consumer
+	return w.ledgerPrefix() + w.cfg.Consumer
+}
+
+// ledgerPrefix begins the ledgers of all consumers of this worker's group.
+func (w *Worker) ledgerPrefix() string {
+	return "sg:commit:" + w.cfg.Stream + ":" + w.cfg.Group + ":"
 }
 
 func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest) []any {

@@ -31,6 +31,7 @@ type rig struct {
 	url   string
 	redis Client
 	log   *logbook
+	level slog.Level // what of the workers' log is kept
 
 	// The workers that are started from here on have these configurations.
 	in    InboundConfig
@@ -51,7 +52,7 @@ func newRig(t *testing.T, args ...string) (*rig, *redistest.Server) {
 func newRigAt(t *testing.T, url string) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, ctx: t.Context(), url: url, log: &logbook{},
+		t: t, ctx: t.Context(), url: url, log: &logbook{}, level: slog.LevelDebug,
 		in: DefaultInbound(), out: DefaultOutbound(), dead: DefaultDeadLetters(), state: DefaultState(), redco: RedisConfig{URL: url},
 	}
 	r.in.Autoclaim.MinIdle, r.in.Autoclaim.Interval = 300*time.Millisecond, 50*time.Millisecond
@@ -74,7 +75,7 @@ func (r *rig) dial(workers int) Client {
 }
 
 func (r *rig) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: r.level}))
 }
 
 // handlerFunc is a Handler.
