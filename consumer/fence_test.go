@@ -57,6 +57,7 @@ func TestAResultThatIsAnotherConsumersByNowIsNotWritten(t *testing.T) {
 		"done":   {Status: abi.StatusDone},
 		"reject": {Status: abi.StatusReject},
 		"drop":   {Status: abi.StatusDrop},
+		"retry":  {Status: abi.StatusRetry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +79,7 @@ func TestAResultThatIsAnotherConsumersByNowIsNotWritten(t *testing.T) {
 			require.Empty(t, r.replies())
 			require.Empty(t, r.entries(r.dead.Stream))
 			require.Equal(t, "thief", r.pending()[0].Consumer)
+			require.Zero(t, r.redis.ZCard(r.ctx, w.scheduleKey()).Val())
 		})
 	}
 }
