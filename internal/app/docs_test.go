@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -198,6 +199,43 @@ func TestReadmeShowsWhatTheDevCommandPrints(t *testing.T) {
 	require.Equal(t, 0, code, errOut)
 	lines := func(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
 	require.ElementsMatch(t, lines(out), lines(shown))
+}
+
+// Every promise names the tests that show it, and each of them is there.
+func TestGuaranteesPageNamesTestsThatAreThere(t *testing.T) {
+	t.Parallel()
+	tests := declaredTests(t)
+	named := regexp.MustCompile("`(Test\\w+)`")
+	_, promises, _ := strings.Cut(page(t, "docs/guarantees.md"), "\n## ")
+	for _, section := range strings.Split(promises, "\n## ") {
+		title, _, _ := strings.Cut(section, "\n")
+		for _, part := range []string{"**Promise.**", "**Conditions.**", "**How.**", "**Shown by**"} {
+			require.Contains(t, section, part, "%s", title)
+		}
+		_, shown, _ := strings.Cut(section, "**Shown by**")
+		names := named.FindAllStringSubmatch(shown, -1)
+		require.NotEmpty(t, names, "tests of %q", title)
+		for _, m := range names {
+			require.Contains(t, tests, m[1], "a test of %q", title)
+		}
+	}
+}
+
+// declaredTests are the names of all tests in the repository.
+func declaredTests(t *testing.T) map[string]bool {
+	t.Helper()
+	declared, tests := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`), map[string]bool{}
+	require.NoError(t, filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range declared.FindAllSubmatch(text, -1) {
+			tests[string(m[1])] = true
+		}
+		return err
+	}))
+	return tests
 }
 
 var link = regexp.MustCompile(`\]\(([^)#\s]+)`)
