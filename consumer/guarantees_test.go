@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sgstreamd/sgstreamd/abi"
@@ -175,6 +176,39 @@ func TestAWorkerThatWasForgottenDoesNothingTwice(t *testing.T) {
 	r.awaitReplies("before", "once", "after")
 	r.awaitNothingPending()
 	require.NoError(t, w.stopped())
+}
+
+// The reply to a claim is lost, and the worker is cut off for so long that the message, which the claim had parked, is due
+// again. Were it handed out before the claim is sent again, the same try would be begun twice.
+func TestWhatWasPutBackIsNotHandedOutBeforeItsOldHandlingIsOver(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead, r.state), r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())
+	require.NoError(t, r.redis.Set(r.ctx, r.in.Lock.Prefix+"c", "somebody else", 0).Err())
+	id := r.sendTo("c", true, "busy")
+	r.readAs(w.cfg.Consumer, 1)
+	d := &delivery{}
+	d.entry.Message.ID, d.entry.Message.ChannelKey, d.entry.Message.Attempt, d.entry.Addressed = id, "c", 1, true
+	w.flight.add(d)
+	claim := func() string {
+		q := claimRequest{d: d, lock: w.lockFor(d), answer: make(chan string, 1)}
+		w.flushClaims(r.ctx, []claimRequest{q})
+		return receive(t, q.answer, "the claim's answer")
+	}
+	handedOut := func() int {
+		// It is due now.
+		require.NoError(t, r.redis.ZAddXX(r.ctx, w.scheduleKey(), redis.Z{Member: id + " 0"}).Err())
+		reply, err := w.scripts.reclaim.Run(r.ctx, r.redis, w.reclaimKeys(), w.reclaimArgs(modeDue, "-")...).Slice()
+		require.NoError(t, err)
+		return len(list(reply[1]))
+	}
+	require.Equal(t, "busy", claim())
+	require.NoError(t, r.redis.Del(r.ctx, r.in.Lock.Prefix+"c").Err())
+	require.Zero(t, handedOut())
+	require.Equal(t, "fenced", claim(), "sent again, it is told that the message is not in its hands")
+	w.flight.remove(d)
+	require.Equal(t, 1, handedOut())
+	require.Equal(t, []int64{1}, r.counts())
 }
 
 // A worker that comes back after it was cut off is told that its message is another's, whatever became of it meanwhile.

@@ -17,10 +17,8 @@
 local now, room, attempts, mode = ARGV[10], tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[15]
 local clock_now = clock()
 
--- What is in flight here and still ours; an entry that was put back may be so before its handling is quite over.
-local in_flight = {}
-for i = 16, #ARGV do in_flight[ARGV[i]] = true end
-local function held(id, owner) return in_flight[id] and owner == consumer end
+local held = {}
+for i = 16, #ARGV do held[ARGV[i]] = true end
 
 local function pending_page()
   local ask = { 'XPENDING', stream, group, 'IDLE', ARGV[5], ARGV[6], '+', ARGV[7] }
@@ -123,10 +121,16 @@ end
 
 for _, p in ipairs(page) do
   local id, from, idle, count = p[1], p[2], p[3], p[4]
-  local entry = not held(id, from) and redis.call('XRANGE', stream, id, id)[1]
-  if held(id, from) then
-    -- Ours and alive: only its heartbeat is late.
-    if mode == 'due' then unschedule(id, count) end
+  local entry = not held[id] and redis.call('XRANGE', stream, id, id)[1]
+  if held[id] then
+    -- Ours and alive: only its heartbeat is late. Or it was put back, and its handling here is not over: then it stays on the
+    -- schedule, a little later so that it does not stand in front of what else is due. A claim whose reply was lost may be
+    -- sent again yet, and could not tell this try from one that was handed out meanwhile.
+    if mode == 'due' and from == consumer then
+      unschedule(id, count)
+    elseif mode == 'due' then
+      redis.pcall('ZADD', schedule, 'XX', clock_now + 10, scheduled(id, count))
+    end
   elseif not entry then
     redis.call('XACK', stream, group, id)
     unschedule(id, count)
