@@ -52,7 +52,7 @@ func TestAWorkerDoesAllItsWorkOnAClusterWithOneHashTag(t *testing.T) {
 	r.awaitNothingPending()
 	require.NoError(t, w.measure(r.ctx))
 	require.NoError(t, w.stopped())
-	require.Equal(t, []string{"crashed", parkedConsumer}, r.consumers())
+	require.Equal(t, []string{"crashed"}, r.consumers())
 }
 
 func TestAChannelsLockHoldsOnACluster(t *testing.T) {

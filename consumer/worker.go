@@ -225,12 +225,15 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	return nil
 }
 
-// leaveGroup removes this consumer's name from the group, unless it still has pending entries.
+// leaveGroup removes this consumer's name from the group, unless it still has pending entries, and that of what is parked,
+// if nothing is: it comes back when it is needed.
 func (w *Worker) leaveGroup(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
-	if err := w.forget(ctx, w.cfg.Consumer, 0); err != nil {
-		w.log.Warn("this consumer's name stays in the group", "consumer", w.cfg.Consumer, "error", err)
+	for _, name := range []string{w.cfg.Consumer, parkedConsumer} {
+		if err := w.forget(ctx, name, 0); err != nil {
+			w.log.Warn("a consumer's name stays in the group", "consumer", name, "error", err)
+		}
 	}
 }
 
