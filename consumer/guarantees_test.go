@@ -66,6 +66,25 @@ func TestWhatIsParkedIsKeptFromPeers(t *testing.T) {
 	require.Empty(t, tries)
 }
 
+// What a worker gives back looks idle, so that a peer which knows no schedule takes it, too. No heartbeat may undo that.
+func TestWhatIsDueIsAnybodys(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead, r.state), r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())
+	for _, content := range []string{"given back", "waits"} {
+		r.send(content)
+	}
+	for i, m := range r.readAs("worker", 2) {
+		r.claimAs(parkedConsumer, m.ID, time.Hour, 0)
+		due := redis.Z{Member: m.ID + " 0", Score: float64(i) * 1e15} // at once, and in the distant future
+		require.NoError(t, r.redis.ZAdd(r.ctx, w.scheduleKey(), due).Err())
+	}
+	w.tend(r.ctx)
+	p := r.pending()
+	require.GreaterOrEqual(t, p[0].Idle, time.Hour)
+	require.Less(t, p[1].Idle, time.Hour)
+}
+
 // The reply of a failed try's commit, or of a dead letter's, is lost: sent again, it does nothing again.
 func TestAFailureWhoseReplyWasLostIsWrittenOnce(t *testing.T) {
 	t.Parallel()

@@ -8,9 +8,13 @@
 -- Reply: { next id, next member } ('' = the page was the last one)
 local count = tonumber(ARGV[8])
 
--- Whether somebody is going to hand the entry out, so that it is no orphan.
+local now = clock()
+
+-- Whether the entry is to wait, and somebody is going to hand it out, so that it is no orphan. What is due is anybody's,
+-- and has to look so to a peer that knows no schedule.
 local function awaited(id, deliveries)
-  if due_at(id, deliveries) then return true end
+  local at = due_at(id, deliveries)
+  if at then return at > now end
   local entry = redis.call('XRANGE', stream, id, id)[1]
   local lane = entry and lane_of(entry[2])
   if not lane or not redis.call('ZSCORE', order, member(lane, id)) then return false end
