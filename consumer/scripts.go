@@ -18,6 +18,9 @@ var claimLua string
 //go:embed scripts/deliver.lua
 var deliverLua string
 
+//go:embed scripts/state.lua
+var stateLua string
+
 //go:embed scripts/commit.lua
 var commitLua string
 
@@ -51,7 +54,7 @@ func newScripts() scripts {
 	script := func(text string) *redis.Script { return redis.NewScript(sabotaged(prelude + text)) }
 	ordering := func(text string) *redis.Script { return script(orderLua + text) }
 	return scripts{
-		fetch: ordering(fetchLua), claim: script(claimLua), deliver: script(deliverLua), commit: ordering(commitLua), heartbeat: script(heartbeatLua),
+		fetch: ordering(fetchLua), claim: script(claimLua), deliver: script(deliverLua), commit: ordering(stateLua + commitLua), heartbeat: script(heartbeatLua),
 		tend: ordering(tendLua), reclaim: ordering(reclaimLua), forget: script(forgetLua), rights: script(rightsLua),
 	}
 }
