@@ -77,6 +77,10 @@ func (w *Worker) flushClaims(ctx context.Context, batch []claimRequest) {
 		w.flushDeliveries(ctx, batch)
 		return
 	}
+	if w.split() {
+		w.splitClaims(ctx, batch)
+		return
+	}
 	keys := w.scriptKeys()
 	args := w.scriptArgs(now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL))
 	for _, r := range batch {

@@ -55,6 +55,12 @@ func (h sendOnce) final(ctx context.Context, err error) error {
 	return errors.New(err.Error())
 }
 
+// isCluster tells whether the client is one of a Cluster's nodes.
+func isCluster(c redis.UniversalClient) bool {
+	_, ok := c.(*redis.ClusterClient)
+	return ok
+}
+
 // serverOf is a client of the one server that has the key.
 func serverOf(ctx context.Context, c redis.UniversalClient, key string) (*redis.Client, error) {
 	if nodes, ok := c.(*redis.ClusterClient); ok {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/envelope"
 )
@@ -80,7 +78,7 @@ func (w *Worker) emitOf(d *delivery, n int, e abi.Emit) (emit, error) {
 	if stream == "" {
 		stream = w.cfg.Emits.StreamOf(e.Platform)
 	}
-	if _, clustered := w.redis.(*redis.ClusterClient); clustered && slotOf(stream) != slotOf(w.cfg.Stream) {
+	if isCluster(w.redis) && !w.split() && slotOf(stream) != slotOf(w.cfg.Stream) {
 		return emit{}, fmt.Errorf("emit %d: stream %q is in another Cluster slot than %q; give both the same hash tag", n, stream, w.cfg.Stream)
 	}
 	return emit{stream: stream, traceID: trace, payload: payload}, nil
@@ -97,26 +95,18 @@ func refusal(answer string) string {
 
 func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	w.batchNumber++
-	keys := w.scriptKeys(w.cfg.DeadLetters.Stream, w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
-	args := w.scriptArgs(
-		w.batchNumber, ledgerTTL.Milliseconds(), now(),
-		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
-		w.cfg.Once.TTL.Milliseconds(), w.cfg.Once.Max,
-	)
-	for _, r := range batch {
-		args = w.appendCommit(args, keys, r)
+	if w.split() {
+		w.splitCommits(ctx, batch)
+		return
 	}
 	// Redis refuses a script, unrun, for a single key that its user may not use. Where that may be a stream
 	// which a plugin has chosen, the others must not suffer for it.
-	reply, err := runSure(ctx, w.committing, w.log, w.scripts.commit, keys.keys, args, func(err error) bool {
+	reply, err := w.runCommit(ctx, batch, func(err error) bool {
 		return isNoPerm(err) && slices.ContainsFunc(batch, func(r commitRequest) bool { return len(r.emits) > 0 })
 	})
 	switch {
 	case err == nil:
-		if text(reply[len(batch)]) == "due" {
-			w.due.Store(true)
-			w.nudge()
-		}
+		w.noteDue(reply[len(batch)])
 		for i, r := range batch {
 			r.answer <- text(reply[i])
 		}
@@ -129,6 +119,28 @@ func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	}
 }
 
+// runCommit runs commit.lua for a batch.
+func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final func(error) bool) ([]any, error) {
+	keys := w.scriptKeys(w.deadLettersHere(), w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
+	args := w.scriptArgs(
+		w.batchNumber, ledgerTTL.Milliseconds(), now(),
+		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
+		w.cfg.Once.TTL.Milliseconds(), w.cfg.Once.Max,
+	)
+	for _, r := range batch {
+		args = w.appendCommit(args, keys, r)
+	}
+	return runSure(ctx, w.committing, w.log, w.scripts.commit, keys.keys, args, final)
+}
+
+// noteDue takes commit.lua's word on whether the schedule has something to be taken at once.
+func (w *Worker) noteDue(word any) {
+	if text(word) == "due" {
+		w.due.Store(true)
+		w.nudge()
+	}
+}
+
 // ledgerKey is a hash that remembers this consumer's last commit.
 func (w *Worker) ledgerKey() string {
 	return w.ledgerPrefix() + w.cfg.Consumer
@@ -136,14 +148,17 @@ func (w *Worker) ledgerKey() string {
 
 // ledgerPrefix begins the ledgers of all consumers of this worker's group.
 func (w *Worker) ledgerPrefix() string {
-	return "sg:commit:" + w.cfg.Stream + ":" + w.cfg.Group + ":"
+	return "sg:commit:" + w.own + ":" + w.cfg.Group + ":"
 }
 
 func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest) []any {
-	lock := r.d.held()
+	lock, trace := r.d.held(), w.traceKey(r.d)
+	if w.split() {
+		lock, trace = heldLock{}, "" // they are in other slots
+	}
 	extra := w.verbArgs(keys, r)
 	args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, string(r.o.verb), r.d.lane,
-		keys.pos(lock.key), lock.token, keys.pos(w.traceKey(r.d)), r.o.reason,
+		keys.pos(lock.key), lock.token, keys.pos(trace), r.o.reason,
 		w.onceKey(r.d), string(r.o.told), len(extra))
 	return append(args, extra...)
 }

@@ -123,8 +123,9 @@ func (e *examination) worker(ctx context.Context, cfg WorkerConfig) error {
 	if err := e.server(ctx, server); err != nil {
 		return err
 	}
-	if e.facts.clustered() {
-		if _, ok := e.redis.(*redis.ClusterClient); !ok {
+	// INFO may have been refused.
+	if e.facts.clustered() || isCluster(e.redis) {
+		if !isCluster(e.redis) {
 			e.foundOnce(Danger, "redis.url names one node of a Cluster", "what other nodes serve can't be reached", "write redis+cluster:// in the place of redis://")
 		}
 		e.slots(w)

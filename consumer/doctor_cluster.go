@@ -1,18 +1,27 @@
 package consumer
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // slotCount is the number of slots of a Redis Cluster.
 const slotCount = 16384
 
-// slotOf is the Cluster slot of a key: CRC16 (XMODEM) of its hash tag, the text between the first { and the } after
-// it, or of the whole key where there is none or it is empty.
-func slotOf(key string) int {
+// hashTag is the part of a key that tells its slot: the text between the first { and the } after it, or the whole key
+// where there is none or it is empty.
+func hashTag(key string) string {
 	if _, rest, ok := strings.Cut(key, "{"); ok {
 		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
-			key = tag
+			return tag
 		}
 	}
+	return key
+}
+
+// slotOf is the Cluster slot of a key: CRC16 (XMODEM) of its hash tag.
+func slotOf(key string) int {
+	key = hashTag(key)
 	var crc uint16
 	for i := range len(key) {
 		crc ^= uint16(key[i]) << 8
@@ -27,6 +36,15 @@ func slotOf(key string) int {
 	return int(crc % slotCount)
 }
 
+// tagOf is a hash tag of a slot. It is found by trying, which takes a millisecond or two.
+func tagOf(slot int) string {
+	for n := 0; ; n++ {
+		if tag := strconv.Itoa(n); slotOf(tag) == slot {
+			return tag
+		}
+	}
+}
+
 // sharesSlot tells whether a key that begins so is in that slot, whatever follows.
 func sharesSlot(prefix string, slot int) bool {
 	return slotOf(prefix+"a") == slot && slotOf(prefix+"b") == slot
@@ -34,26 +52,20 @@ func sharesSlot(prefix string, slot int) bool {
 
 // slots examines whether one script can reach all the keys that a commit writes to.
 func (e *examination) slots(w *Worker) {
-	slot := slotOf(w.cfg.Stream)
-	var apart []string
-	for _, key := range []string{w.cfg.DeadLetters.Stream, w.ledgerKey(), w.scheduleKey(), w.orderKey(), w.auditKey(), w.deliveredKey(), w.deliveringKey()} {
-		if slotOf(key) != slot {
+	if err := w.checkOwnKeys(); err != nil {
+		e.found(Danger, w.cfg.Stream, "it is not read", err.Error())
+		return
+	}
+	if w.split() {
+		e.found(Warning, w.cfg.Stream, w.splitProblem(), splitRemedy)
+	}
+	if isCluster(e.redis) {
+		return
+	}
+	apart := w.otherSlots()
+	for _, key := range w.ownKeys() {
+		if slotOf(key) != slotOf(w.cfg.Stream) {
 			apart = append(apart, key)
-		}
-	}
-	prefixes := []string{w.cfg.StatePrefix}
-	if w.cfg.Lock.Enabled {
-		prefixes = append(prefixes, w.cfg.Lock.Prefix)
-	}
-	if w.cfg.Trace.Enabled {
-		prefixes = append(prefixes, w.cfg.Trace.Prefix)
-	}
-	if w.cfg.Role == "processor" {
-		prefixes = append(prefixes, w.cfg.Emits.StreamPrefix+":")
-	}
-	for _, p := range prefixes {
-		if !sharesSlot(p, slot) {
-			apart = append(apart, p+"*")
 		}
 	}
 	if len(apart) > 0 {

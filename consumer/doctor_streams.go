@@ -20,7 +20,7 @@ func (e *examination) rights(ctx context.Context, w *Worker) error {
 		return nil
 	case redis.HasErrorPrefix(err, "CROSSSLOT"):
 		// INFO may have been refused.
-		if !e.facts.clustered() {
+		if !e.facts.clustered() && !isCluster(e.redis) {
 			e.slots(w)
 		}
 		return nil

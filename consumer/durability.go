@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,11 +21,11 @@ type durably struct {
 	count    func() // of scripts that too few replicas are known to have
 	log      *slog.Logger
 
-	// Owned by the one goroutine that runs scripts with it.
+	mu    sync.Mutex
 	short bool // whether too few had the last one
 }
 
-// newDurably is the client itself where no replica is waited for. The result is for one goroutine.
+// newDurably is the client itself where no replica is waited for.
 func newDurably(c redis.UniversalClient, replicas int, timeout time.Duration, count func(), log *slog.Logger) redis.UniversalClient {
 	if replicas == 0 {
 		return c
@@ -67,6 +68,8 @@ func (d *durably) report(have int64, err error) {
 	if short {
 		d.count()
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	log := d.log.With("have", have, "wanted", d.replicas)
 	if err != nil {
 		log = log.With("error", err)

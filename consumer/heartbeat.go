@@ -41,6 +41,9 @@ func (w *Worker) heartbeat(ctx context.Context, batch []*delivery) {
 	args := w.scriptArgs(w.cfg.Lock.TTL.Milliseconds())
 	for _, d := range batch {
 		lock := d.held()
+		if w.split() {
+			lock = heldLock{} // it is in another slot
+		}
 		args = append(args, d.entry.Message.ID, d.entry.Message.Attempt, keys.pos(lock.key), lock.token)
 	}
 	reply, err := w.scripts.heartbeat.Run(ctx, w.redis, keys.keys, args...).StringSlice()
@@ -51,7 +54,11 @@ func (w *Worker) heartbeat(ctx context.Context, batch []*delivery) {
 	for i, verdict := range reply {
 		if verdict != "ok" {
 			batch[i].cancel(errLost)
+			batch[i] = nil
 		}
+	}
+	if w.split() {
+		w.renewElsewhere(ctx, slices.DeleteFunc(batch, func(d *delivery) bool { return d == nil }))
 	}
 }
 

@@ -12,12 +12,12 @@ func (w *Worker) onceKey(d *delivery) string {
 
 // deliveredKey is a sorted set of the message_keys that were delivered, by the moment.
 func (w *Worker) deliveredKey() string {
-	return "sg:delivered:" + w.cfg.Stream + ":" + w.cfg.Group
+	return "sg:delivered:" + w.own + ":" + w.cfg.Group
 }
 
 // deliveringKey is a hash of the message_keys whose delivery was begun, as deliver.lua has it.
 func (w *Worker) deliveringKey() string {
-	return "sg:delivering:" + w.cfg.Stream + ":" + w.cfg.Group
+	return "sg:delivering:" + w.own + ":" + w.cfg.Group
 }
 
 // told is what is known of a reply's delivery after a try.

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -85,11 +86,11 @@ func (w *Worker) reclaim(c contexts, mode, from string) (pass, error) {
 
 func (w *Worker) reclaimKeys() []string {
 	audit := w.auditKey()
-	return w.scriptKeys(w.cfg.DeadLetters.Stream, audit, audit+":previous").keys
+	return w.scriptKeys(w.deadLettersHere(), audit, audit+":previous").keys
 }
 
 func (w *Worker) auditKey() string {
-	return w.cfg.Autoclaim.AuditKey + ":" + w.cfg.Stream + ":" + w.cfg.Group
+	return w.cfg.Autoclaim.AuditKey + ":" + w.own + ":" + w.cfg.Group
 }
 
 // idAfter is the least stream id that is greater than id.
@@ -108,13 +109,17 @@ func (w *Worker) reclaimArgs(mode, from string) []any {
 	if mode == modeIdle {
 		minIdle = w.cfg.Autoclaim.MinIdle
 	}
-	tracePrefix := ""
+	tracePrefix, attempts := "", w.cfg.MaxAttempts
 	if w.cfg.Trace.Enabled {
 		tracePrefix = w.cfg.Trace.Prefix
 	}
+	if w.split() {
+		// What has used its attempts up is claimed like the rest, and tookOver sees to it.
+		tracePrefix, attempts = "", math.MaxInt32
+	}
 	args := w.scriptArgs(
 		minIdle.Milliseconds(), from, max(w.cfg.Autoclaim.PageSize, 1), max(w.flight.room(), 0),
-		w.cfg.MaxAttempts, now(), w.cfg.DeadLetters.MaxLen, seconds(w.cfg.Autoclaim.AuditTTL),
+		attempts, now(), w.cfg.DeadLetters.MaxLen, seconds(w.cfg.Autoclaim.AuditTTL),
 		tracePrefix, seconds(w.cfg.Trace.TTL), mode,
 	)
 	for _, d := range w.flight.all() {
@@ -129,6 +134,10 @@ func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 		e := list(v)
 		id, count, from := text(e[0]), number(e[1]), text(e[2])
 		d := w.accept(c, id, count, text(e[4]), pairs(list(e[5])))
+		if w.split() && count > int64(w.cfg.MaxAttempts) && d.broken == nil {
+			// Its dead letter goes to another slot than the one where it is pending, and so with a commit.
+			d.broken = fmt.Errorf("used up its %d attempts: worker %q had not finished the last one when it was found idle for %d ms", w.cfg.MaxAttempts, from, number(e[3]))
+		}
 		w.begin(c, d)
 		switch {
 		case mode == modeOwn:

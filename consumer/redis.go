@@ -20,6 +20,10 @@ import (
 // a heartbeat and the monitor. A blocked read pins its connection, so none of them may have to wait for it.
 const connectionsPerWorker = 6
 
+// splitConnections is what a Worker whose keys are in several Cluster slots uses besides, for steps of commits, claims
+// and heartbeats that go on at the same time.
+const splitConnections = 3 * atATime
+
 // Client is a connection pool to Redis: to one server, to whichever the sentinels call the primary, or to the nodes of
 // a Cluster. Its name here lets other packages hold one without go-redis.
 type Client = redis.UniversalClient
@@ -46,7 +50,7 @@ func Dial(c RedisConfig, workers int) (Client, error) {
 	case sentinels:
 		return dialSentinels(a, connections), nil
 	case cluster:
-		return dialCluster(a, connections), nil
+		return dialCluster(a, connections+splitConnections*workers), nil
 	}
 	o := a.server
 	o.PoolSize, o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = connections, -1, 1, true

@@ -12,7 +12,7 @@ const parkedConsumer = namePrefix + "parked"
 // on it is handed out then: failed tries after their delay; at once what a stopping worker gave back, and what has
 // waited for an earlier message of its channel. It outlives every worker.
 func (w *Worker) scheduleKey() string {
-	return "sg:schedule:" + w.cfg.Stream + ":" + w.cfg.Group
+	return "sg:schedule:" + w.own + ":" + w.cfg.Group
 }
 
 // handOut takes what is due, as far as there is room, and notes when to look again.

@@ -45,9 +45,27 @@ var forgetLua string
 //go:embed scripts/rights.lua
 var rightsLua string
 
+//go:embed scripts/fence.lua
+var fenceLua string
+
+//go:embed scripts/lock.lua
+var lockLua string
+
+//go:embed scripts/apply.lua
+var applyLua string
+
+//go:embed scripts/append.lua
+var appendLua string
+
+//go:embed scripts/mark.lua
+var markLua string
+
 // scripts are the Lua scripts of the folder scripts, each behind prelude.lua, and behind order.lua where it keeps the order.
 type scripts struct {
 	fetch, claim, deliver, commit, heartbeat, tend, reclaim, forget, rights *redis.Script
+
+	// For a Cluster without a common hash tag. All but the first are for keys in other slots than the stream's.
+	fence, lock, apply, append, mark *redis.Script
 }
 
 func newScripts() scripts {
@@ -56,6 +74,7 @@ func newScripts() scripts {
 	return scripts{
 		fetch: ordering(fetchLua), claim: script(claimLua), deliver: script(deliverLua), commit: ordering(stateLua + commitLua), heartbeat: script(heartbeatLua),
 		tend: ordering(tendLua), reclaim: ordering(reclaimLua), forget: script(forgetLua), rights: script(rightsLua),
+		fence: ordering(fenceLua), lock: redis.NewScript(lockLua), apply: script(stateLua + applyLua), append: script(appendLua), mark: script(markLua),
 	}
 }
 
@@ -93,7 +112,7 @@ func (w *Worker) scriptArgs(more ...any) []any {
 
 // orderKey is a sorted set of what is pending of the channels whose order is kept; order.lua says how.
 func (w *Worker) orderKey() string {
-	return "sg:order:" + w.cfg.Stream + ":" + w.cfg.Group
+	return "sg:order:" + w.own + ":" + w.cfg.Group
 }
 
 // script arguments: keys are referred to by their position, each once.

@@ -90,6 +90,8 @@ type Worker struct {
 	metrics *Metrics
 	log     *slog.Logger
 	scripts scripts
+	own     string   // the stream's name in the keys that belong to it
+	apart   []string // what a Cluster keeps in other slots than the stream
 
 	flight   *flight
 	claims   *batcher[claimRequest]
@@ -107,6 +109,7 @@ type Worker struct {
 
 	// Owned by the commit batcher's goroutine.
 	batchNumber uint64
+	slotTags    map[int]string
 	committing  redis.UniversalClient
 
 	first   sync.Once
@@ -123,6 +126,10 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 		wake: make(chan struct{}, 1), watch: make(chan string, 1), arrived: make(chan struct{}, 1),
 		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
 	}
+	w.own = ownName(cfg.Stream, isCluster(client))
+	if isCluster(client) {
+		w.apart = w.otherSlots()
+	}
 	w.committing = newDurably(client, cfg.WaitReplicas, cfg.WaitTimeout, m.unconfirmed.WithLabelValues(cfg.Role, cfg.Platform).Inc, w.log)
 	w.claims = newBatcher(claimSize, w.flushClaims)
 	w.commits = newBatcher(commitSize, w.flushCommits)
@@ -133,6 +140,9 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 // Prepare creates the group and its stream, so that nothing which is written from now on is missed. It fails where
 // the Redis user lacks a right that the worker will need.
 func (w *Worker) Prepare(ctx context.Context) error {
+	if err := w.checkOwnKeys(); err != nil {
+		return err
+	}
 	if err := ensureGroup(ctx, w.redis, w.cfg.Stream, w.cfg.Group); err != nil {
 		return err
 	}
@@ -155,19 +165,30 @@ func (w *Worker) checkRights(ctx context.Context) error {
 // can't tell.
 func (w *Worker) missingRights(ctx context.Context) ([]string, error) {
 	audit := w.auditKey()
-	keys := w.scriptKeys(w.cfg.DeadLetters.Stream, w.ledgerKey(), audit, audit+":previous")
+	// here is the key, or one of the stream's slot that the user may do the same with.
+	here := func(key string) string {
+		if w.split() {
+			return w.ledgerKey()
+		}
+		return key
+	}
+	keys := w.scriptKeys(here(w.cfg.DeadLetters.Stream), w.ledgerKey(), audit, audit+":previous")
 	lock, trace := 0, 0
 	if w.cfg.Lock.Enabled {
-		lock = keys.pos(w.cfg.Lock.Prefix + "-")
+		lock = keys.pos(here(w.cfg.Lock.Prefix + "-"))
 	}
 	if w.cfg.Trace.Enabled {
-		trace = keys.pos(w.cfg.Trace.Prefix + "-")
+		trace = keys.pos(here(w.cfg.Trace.Prefix + "-"))
 	}
 	delivered, delivering := 0, 0
 	if w.cfg.Once.Enabled {
 		delivered, delivering = keys.pos(w.deliveredKey()), keys.pos(w.deliveringKey())
 	}
-	return w.scripts.rights.Run(ctx, w.redis, keys.keys, w.scriptArgs(lock, trace, keys.pos(w.cfg.StatePrefix+"-"), delivered, delivering)...).StringSlice()
+	missing, err := w.scripts.rights.Run(ctx, w.redis, keys.keys, w.scriptArgs(lock, trace, keys.pos(here(w.cfg.StatePrefix+"-")), delivered, delivering)...).StringSlice()
+	if err == nil && len(missing) == 0 && w.split() {
+		err = w.reachOthers(ctx)
+	}
+	return missing, err
 }
 
 // Ready returns nil while the worker reads its stream, else the reason why it does not.
@@ -211,6 +232,9 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	background.Go(func() { w.lookout(redisCtx) })
 
 	w.log.Info("worker started", "consumer", w.cfg.Consumer)
+	if w.split() {
+		w.log.Warn(w.splitProblem(), "remedy", splitRemedy)
+	}
 	w.intake(contexts{stopping, working, redisCtx})
 	w.setReady(errors.New("draining"))
 	w.handling.Wait()

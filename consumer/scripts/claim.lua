@@ -3,8 +3,8 @@
 --
 -- KEYS[4..] keys that ARGV names by position
 -- ARGV[5] now (Unix seconds), [6] lock TTL (ms), [7] trace TTL (s), then for each message
---   id, delivery count, lock key's position (0 = none), token, trace key's position (0 = none), time until it is looked at
---   again (ms)
+--   id, delivery count, lock key's position (0 = none; -1 = one in another Cluster slot, which another holds), token, trace
+--   key's position (0 = none), time until it is looked at again (ms)
 -- Reply: for each message "ok", "busy" (another holds the lock), "fenced", "gone" or an error's text
 local now, lock_ttl, trace_ttl = ARGV[5], ARGV[6], ARGV[7]
 
@@ -20,7 +20,7 @@ end
 local reply = {}
 for i = 8, #ARGV, 6 do
   local id, count, lock_at, token, trace_at = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 4])
-  local refused = lost(id, count)
+  local refused = lost(id, count) or lock_at < 0 and 'busy' or nil
   if not refused and lock_at > 0 then refused = lock(KEYS[lock_at], token) end
   if refused == 'busy' then
     give(parked, id, count - 1)

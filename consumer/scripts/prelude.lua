@@ -1,6 +1,7 @@
 -- Stands in front of every other script. KEYS[1] is the stream, KEYS[2] its schedule, KEYS[3] its order; ARGV[1] is the
 -- group, ARGV[2] this consumer, ARGV[3] what the order holds ("none", "addressed" or "channel"), and ARGV[4] the key
--- under which a payload names its channel.
+-- under which a payload names its channel. Scripts for other slots of a Cluster than the stream's have other KEYS, and use
+-- nothing of this that needs the three.
 --
 -- Lua does not roll back: what a script must write is asked for before its first write, and what it need not
 -- write (traces, audits, counters) is written with pcall.
