@@ -97,16 +97,27 @@ func (d *DeadLetters) checkTarget(ctx context.Context, key string) (bool, error)
 
 // Replay makes the moves, in their order, and tells done of each: the id of the new entry, or "" where the letter was
 // gone. A letter is removed from the dead letters in the same step in which it is appended to its target, so a replay
-// that was cut short, or whose answer was lost, can be repeated without writing anything twice.
+// that was cut short, or whose answer was lost, can be repeated without writing anything twice. Only where a Cluster has
+// the two in different slots it is removed afterwards, and what was cut short in between is appended twice.
 //
 // It stops between two steps when ctx is done, and at the first letter that can't be moved.
 func (d *DeadLetters) Replay(ctx context.Context, moves []Move, done func(m Move, newID string)) error {
 	for len(moves) > 0 {
 		batch := nextMoves(moves)
-		moves = moves[len(batch):]
-		if err := d.move(ctx, batch, done); err != nil {
-			return err
+		if i := slices.IndexFunc(batch, d.goesElsewhere); i == 0 {
+			batch = batch[:1]
+			if err := d.moveElsewhere(ctx, batch[0], done); err != nil {
+				return err
+			}
+		} else {
+			if i > 0 {
+				batch = batch[:i]
+			}
+			if err := d.move(ctx, batch, done); err != nil {
+				return err
+			}
 		}
+		moves = moves[len(batch):]
 	}
 	return nil
 }
