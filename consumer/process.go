@@ -147,6 +147,8 @@ func (w *Worker) settle(redisCtx context.Context, d *delivery, o outcome, begun 
 		log.Info("result discarded: another message has changed the state that it was made from; it is handled again")
 	case answer != "done":
 		log.Error("message left pending: its outcome can't be written", "outcome", string(o.verb), "error", answer)
+		// With its attempts used up it is not run again, but buried as soon as that is possible.
+		w.commit(redisCtx, d, outcome{verb: verbReturn})
 	default:
 		w.settled(m, d, o, begun)
 		reportOutcome(log, o, w.cfg.DeadLetters.Stream)

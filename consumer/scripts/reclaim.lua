@@ -103,7 +103,7 @@ local function take(id, from, idle, count, fields)
     redis.call('ZADD', order, 0, member(lane, id))
     if not is_next(lane, id) then
       unschedule(id, count)
-      if from ~= parked then give(parked, id, count) end
+      if from ~= parked then give(parked, id, mode == 'own' and count - 1 or count) end
       return
     end
   end
