@@ -106,6 +106,11 @@ func TestVerifySaysWhatIsWrongWithItsFlags(t *testing.T) {
 		require.Contains(t, errOut, want, args)
 		require.Equal(t, 2, strings.Count(errOut, "\n"), "one line, and where to read more: %s", errOut)
 	}
+	for _, several := range []string{"redis+cluster://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/mymaster"} {
+		_, errOut, code := run(t, "", "verify", "--redis", several)
+		require.Equal(t, 1, code)
+		require.Equal(t, "sgstreamd: redis.url: verify works on a single server; name one of yours, or write --redis own\n", errOut)
+	}
 	_, errOut, code := run(t, "", "verify", "--redis", "redis://127.0.0.1:1/0")
 	require.Equal(t, 1, code)
 	require.Contains(t, errOut, "connection refused")

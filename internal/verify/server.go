@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -38,7 +39,8 @@ func existing(ctx context.Context, c consumer.RedisConfig) (*server, error) {
 	}
 	defer client.Close()
 	single, ok := client.(*redis.Client)
-	if !ok {
+	// The client of a sentinels' primary is one, too, with an address of its own making.
+	if !ok || strings.HasPrefix(c.URL, "redis+") || strings.HasPrefix(c.URL, "rediss+") {
 		return nil, errors.New("redis.url: verify works on a single server; name one of yours, or write --redis own")
 	}
 	o := single.Options()
