@@ -41,6 +41,10 @@ const (
 	ImportKVGet      = "kv_get"
 	ImportKVSet      = "kv_set"
 	ImportMetricAdd  = "metric_add"
+	ImportHTTPOpen   = "http_open"
+	ImportHTTPHead   = "http_head"
+	ImportHTTPRead   = "http_read"
+	ImportHTTPClose  = "http_close"
 )
 
 // ValueType is a WebAssembly value type in its binary encoding
@@ -89,11 +93,9 @@ func Imports() map[string]Signature {
 		ImportKVGet:      {[]ValueType{I32, I32, I32, I32}, []ValueType{I32}},
 		ImportKVSet:      {[]ValueType{I32, I32, I32, I32, I64}, []ValueType{I32}},
 		ImportMetricAdd:  {[]ValueType{I32, I32, I64}, []ValueType{I32}},
+		ImportHTTPOpen:   {[]ValueType{I32, I32}, []ValueType{I32}},
+		ImportHTTPHead:   {[]ValueType{I32, I32, I32}, []ValueType{I32}},
+		ImportHTTPRead:   {[]ValueType{I32, I32, I32}, []ValueType{I32}},
+		ImportHTTPClose:  {[]ValueType{I32}, nil},
 	}
-}
-
-// ReservedImports returns the names in Module that the contract keeps for functions which this version
-// of the host does not have yet. A module that imports one is refused with a word about that.
-func ReservedImports() []string {
-	return []string{"http_open", "http_head", "http_read", "http_close"}
 }

@@ -10,11 +10,12 @@ type Errno int32
 const (
 	// ErrnoOK is success.
 	ErrnoOK Errno = 0
-	// ErrnoInvalid: the document, key, name or number is malformed, or lacks something that it must have.
+	// ErrnoInvalid: the document, key, name or number is malformed, or lacks something that it must have; or there is no
+	// such handle.
 	ErrnoInvalid Errno = -1
 	// ErrnoDenied: the operator's policy, or the moment (no message is being handled), does not allow it.
 	ErrnoDenied Errno = -2
-	// ErrnoLimit: one of the limits of limits.go is reached.
+	// ErrnoLimit: one of the limits of limits.go, or one that the operator has set, is reached.
 	ErrnoLimit Errno = -3
 	// ErrnoFault: the pointer and length lie outside the guest's memory.
 	ErrnoFault Errno = -4
@@ -22,7 +23,8 @@ const (
 	ErrnoCancelled Errno = -5
 	// ErrnoNotFound: the plugin's state has no such key.
 	ErrnoNotFound Errno = -6
-	// ErrnoUnavailable: Redis did not answer in time, or not with a value. Another try of the message may find it well.
+	// ErrnoUnavailable: Redis did not answer in time, or not with a value; or an HTTP request brought no response, or only
+	// a part of one. Another try of the message may find it well.
 	ErrnoUnavailable Errno = -7
 )
 

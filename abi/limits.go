@@ -33,4 +33,10 @@ const (
 	MaxCounters = 100
 	// MaxCounterNameBytes is the length of such a name, in bytes.
 	MaxCounterNameBytes = 64
+	// MaxRequests is the number of HTTP requests that one call may make.
+	MaxRequests = 100
+	// MaxRequestBytes is the size of a request's document, in bytes; its body has the operator's limit besides.
+	MaxRequestBytes = 32 << 20
+	// MaxURLBytes is the length of a request's URL, in bytes.
+	MaxURLBytes = 8 << 10
 )

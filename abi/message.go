@@ -39,8 +39,11 @@ type Codec interface {
 	// AppendMessage appends the message's document (stream, id, attempt, ts, trace_id, platform,
 	// channel_key, maybe_delivered where it is true, payload) to dst.
 	AppendMessage(dst []byte, m *Message) ([]byte, error)
-	// AppendJSON appends a JSON document in the guest's encoding to dst. It serves the plugin's configuration.
+	// AppendJSON appends a JSON document in the guest's encoding to dst. It serves the plugin's configuration and the
+	// head of a response.
 	AppendJSON(dst, json []byte) ([]byte, error)
 	// DecodeEmit reads the document of an emit. Its error says what is wrong in words for the guest's author.
 	DecodeEmit(doc []byte) (Emit, error)
+	// DecodeRequest reads the document of an HTTP request. Its error says what is wrong in words for the guest's author.
+	DecodeRequest(doc []byte) (Request, error)
 }

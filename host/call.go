@@ -28,7 +28,8 @@ type call struct {
 	emits     []abi.Emit
 	emitBytes int
 	view      view // of the plugin's state
-	refusals  int  // what was refused of emits, the state and counters
+	requests  requests
+	refusals  int // what was refused of emits, the state, counters and requests
 }
 
 type callKey struct{}
@@ -43,6 +44,7 @@ func (in *instance) begin(ctx context.Context, m *abi.Message) (*call, func()) {
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	in.call = c
 	return c, func() {
+		c.requests.closeAll()
 		in.stdout.flush()
 		in.stderr.flush()
 		in.call = nil

@@ -52,9 +52,6 @@ func checkImport(d api.FunctionDefinition, offered map[string]definitions) error
 	if !ok {
 		return fmt.Errorf("imports %s.%s; a plugin may import from %s and %s only", module, name, abi.Module, abi.WASIModule)
 	}
-	if module == abi.Module && slices.Contains(abi.ReservedImports(), name) {
-		return fmt.Errorf("imports %s.%s, which is reserved for a later version of the host", module, name)
-	}
 	f, ok := functions[name]
 	if !ok {
 		return fmt.Errorf("imports %s.%s, which the host does not have%s", module, name, suggest(name, functions))

@@ -3,6 +3,8 @@ package host
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/units"
@@ -20,6 +22,10 @@ type PluginConfig struct {
 	MaxInstances int `koanf:"max_instances"`
 	// EmitStreams are the streams that an emit may name; none means that it may name platforms only.
 	EmitStreams []string `koanf:"emit_streams"`
+	// HTTP is what the plugin may do over HTTP: nothing unless it names an origin.
+	HTTP HTTPConfig `koanf:"http"`
+	// Secrets are what the host puts into the plugin's requests and the plugin never sees, by the id that it asks for.
+	Secrets map[string]SecretConfig `koanf:"secrets"`
 	// Config is handed to the plugin's sgs_configure, in the plugin's codec.
 	Config map[string]any `koanf:"config"`
 }
@@ -28,7 +34,7 @@ type PluginConfig struct {
 func DefaultPlugin() PluginConfig {
 	return PluginConfig{
 		Timeout: 30 * time.Second, MemoryLimit: 64 * units.MiB,
-		EmitStreams: []string{}, Config: map[string]any{},
+		EmitStreams: []string{}, HTTP: DefaultHTTP(), Secrets: map[string]SecretConfig{}, Config: map[string]any{},
 	}
 }
 
@@ -46,5 +52,23 @@ func (c *PluginConfig) Validate() error {
 	for _, s := range c.EmitStreams {
 		check(s != "", "emit_streams", "holds an empty name; remove it")
 	}
+	errs = append(errs, below("http", c.HTTP.Validate())...)
+	for _, id := range slices.Sorted(maps.Keys(c.Secrets)) {
+		secret := c.Secrets[id]
+		errs = append(errs, below("secrets."+id, secret.Validate())...)
+	}
 	return errors.Join(errs...)
+}
+
+// below puts the key of a table before each of its mistakes.
+func below(key string, err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var errs []error
+	for _, mistake := range joined.Unwrap() {
+		errs = append(errs, fmt.Errorf("%s.%w", key, mistake))
+	}
+	return errs
 }

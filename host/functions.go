@@ -43,6 +43,18 @@ func hostFunctions() map[string]api.GoModuleFunc {
 			errno := callOf(ctx).metricAdd(m.Memory(), uint32(stack[0]), uint32(stack[1]), int64(stack[2]))
 			stack[0] = api.EncodeI32(int32(errno))
 		},
+		abi.ImportHTTPOpen: func(ctx context.Context, m api.Module, stack []uint64) {
+			stack[0] = api.EncodeI32(callOf(ctx).httpOpen(m.Memory(), uint32(stack[0]), uint32(stack[1])))
+		},
+		abi.ImportHTTPHead: func(ctx context.Context, m api.Module, stack []uint64) {
+			stack[0] = api.EncodeI32(callOf(ctx).httpHead(m.Memory(), uint32(stack[0]), uint32(stack[1]), uint32(stack[2])))
+		},
+		abi.ImportHTTPRead: func(ctx context.Context, m api.Module, stack []uint64) {
+			stack[0] = api.EncodeI32(callOf(ctx).httpRead(m.Memory(), uint32(stack[0]), uint32(stack[1]), uint32(stack[2])))
+		},
+		abi.ImportHTTPClose: func(ctx context.Context, _ api.Module, stack []uint64) {
+			callOf(ctx).httpClose(uint32(stack[0]))
+		},
 	}
 }
 

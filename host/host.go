@@ -7,9 +7,11 @@ package host
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	goruntime "runtime"
 	"sync"
@@ -42,6 +44,9 @@ type Host struct {
 	state   State // nil where none is kept
 	metrics *metrics
 	buffers sync.Pool // of *[]byte: encoded messages on their way into a guest
+
+	resolver *net.Resolver  // of the names that plugins connect to; nil for the system's
+	roots    *x509.CertPool // that their servers are checked with; nil for the system's
 
 	cache    wazero.CompilationCache
 	cacheDir string // empty where the cache is in memory

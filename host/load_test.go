@@ -54,7 +54,6 @@ func TestLoadRefusesModule(t *testing.T) {
 		{"import_wasi_unknown", "imports wasi_snapshot_preview1.fd_writ, which the host does not have; did you mean fd_write?"},
 		{"import_module", "imports env.foo; a plugin may import from sgs_v1 and wasi_snapshot_preview1 only"},
 		{"import_newline", "imports a.foo; a plugin may import from sgs_v1 and wasi_snapshot_preview1 only"},
-		{"import_reserved", "imports sgs_v1.http_open, which is reserved for a later version of the host"},
 		{"import_signature", "imports sgs_v1.emit as (i32) -> i64; it is (i32, i32) -> i32"},
 		{"import_memory", `imports the memory env.memory; a plugin has a memory of its own and exports it as "memory"`},
 		{"lacks_memory", `lacks the export "memory"; a plugin exports its linear memory under that name`},

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,7 @@ import (
 type metrics struct {
 	instances, busy         *prometheus.GaugeVec
 	calls, traps, deadlines *prometheus.CounterVec
+	requests                *prometheus.CounterVec // over HTTP
 	own                     *prometheus.CounterVec // by the plugin's own names
 	seconds                 *prometheus.HistogramVec
 }
@@ -23,6 +25,7 @@ type pluginMetrics struct {
 	instances, busy  prometheus.Gauge
 	calls            *prometheus.CounterVec // by outcome
 	traps, deadlines prometheus.Counter
+	requests         *prometheus.CounterVec // by outcome
 	own              *counters
 	seconds          prometheus.Observer
 }
@@ -41,6 +44,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		calls:     counter("sgstreamd_plugin_calls_total", "Calls of the plugin, by outcome.", "outcome"),
 		traps:     counter("sgstreamd_plugin_traps_total", "Calls of the plugin that ended in a trap."),
 		deadlines: counter("sgstreamd_plugin_deadlines_total", "Calls of the plugin that had no result within its timeout."),
+		requests:  counter("sgstreamd_plugin_http_requests_total", "HTTP requests of the plugin, by outcome.", "outcome"),
 		own:       counter("sgstreamd_plugin_custom_total", "What the plugin counts itself, by name.", "name"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sgstreamd_plugin_call_seconds", Help: "Duration of the plugin's calls, without the wait for an instance.",
@@ -51,7 +55,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	err := errors.Join(register(r, &m.instances), register(r, &m.busy), register(r, &m.calls),
-		register(r, &m.traps), register(r, &m.deadlines), register(r, &m.own), register(r, &m.seconds))
+		register(r, &m.traps), register(r, &m.deadlines), register(r, &m.requests), register(r, &m.own), register(r, &m.seconds))
 	return m, err
 }
 
@@ -73,8 +77,9 @@ func (m *metrics) of(plugin string) pluginMetrics {
 		instances: m.instances.WithLabelValues(plugin), busy: m.busy.WithLabelValues(plugin),
 		calls: m.calls.MustCurryWith(prometheus.Labels{"plugin": plugin}),
 		traps: m.traps.WithLabelValues(plugin), deadlines: m.deadlines.WithLabelValues(plugin),
-		own:     &counters{vec: m.own.MustCurryWith(prometheus.Labels{"plugin": plugin}), byName: map[string]prometheus.Counter{}},
-		seconds: m.seconds.WithLabelValues(plugin),
+		requests: m.requests.MustCurryWith(prometheus.Labels{"plugin": plugin}),
+		own:      &counters{vec: m.own.MustCurryWith(prometheus.Labels{"plugin": plugin}), byName: map[string]prometheus.Counter{}},
+		seconds:  m.seconds.WithLabelValues(plugin),
 	}
 }
 
@@ -106,4 +111,27 @@ func outcome(s abi.Status, err error) string {
 		return "cancelled"
 	}
 	return "error"
+}
+
+// errnoOutcome is the label of an HTTP request that was refused or has failed.
+func errnoOutcome(e abi.Errno) string {
+	switch e {
+	case abi.ErrnoDenied:
+		return "denied"
+	case abi.ErrnoLimit:
+		return "limit"
+	case abi.ErrnoCancelled:
+		return "cancelled"
+	case abi.ErrnoUnavailable:
+		return "unavailable"
+	}
+	return "invalid"
+}
+
+// statusOutcome is the label of an HTTP request that brought a response.
+func statusOutcome(status int) string {
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return strconv.Itoa(status/100) + "xx"
 }

@@ -24,6 +24,7 @@ type Plugin struct {
 	codec    abi.Codec
 	config   []byte // cfg.Config in the plugin's encoding
 	streams  map[string]bool
+	egress   *egress
 	log      *slog.Logger
 	metrics  pluginMetrics
 	compiled *compiled
@@ -89,7 +90,8 @@ func (p *Plugin) prepare() error {
 	if p.config, err = p.codec.AppendJSON(nil, doc); err != nil {
 		return fmt.Errorf("plugins.%s.config: %w", p.name, err)
 	}
-	return nil
+	p.egress, err = p.host.newEgress(p.name, &p.cfg)
+	return err
 }
 
 // Name returns the plugin's name in the configuration.
@@ -203,6 +205,7 @@ func (p *Plugin) close(ctx context.Context) error {
 		in.close()
 	}
 	p.kill(errClosed)
+	p.egress.close()
 	p.host.forget(p)
 	return errors.Join(err, p.compiled.close(ctx))
 }

@@ -90,8 +90,8 @@ func (l *loader) set(from source, path []string, value string) {
 		l.fail(from.place, "unknown key; %s holds %s and has no keys", from.write(path[:depth]), n.want(""))
 	case depth < len(path):
 		l.fail(from.place, "unknown key; %s", l.remedy(path, from.write))
-	case !l.named(path):
-		l.fail(from.place, "%s", badName)
+	case l.badName(path) != "":
+		l.fail(from.place, "%s", l.badName(path))
 	case n.kind == table:
 		l.fail(from.place, "names a table; %s", l.remedy(path, from.write))
 	case !utf8.ValidString(path[len(path)-1]):
@@ -105,6 +105,7 @@ func (l *loader) set(from source, path []string, value string) {
 			return
 		}
 		l.origins[strings.Join(path, ".")] = from.place
+		l.nameTables(path[:len(path)-1], from.place)
 		l.merge(nest(path, v))
 	}
 }
@@ -153,9 +154,10 @@ func (l *loader) value(file string, n *node, path []string, v any) (any, bool) {
 			remedy = fmt.Sprintf("did you mean %s?", near)
 		}
 		l.fail(place, "is %s, must be a table; %s", describe(v, true), remedy)
-	case !l.named(path):
-		l.fail(place, "%s", badName)
+	case l.badName(path) != "":
+		l.fail(place, "%s", l.badName(path))
 	case n.kind == table:
+		l.nameTables(path, file)
 		return l.table(file, n, path, below), true
 	default:
 		converted, ok := n.fromTOML(v)
@@ -167,6 +169,15 @@ func (l *loader) value(file string, n *node, path []string, v any) (any, bool) {
 		return converted, true
 	}
 	return nil, false
+}
+
+// nameTables remembers which source has named the tables of a path.
+func (l *loader) nameTables(path []string, place string) {
+	for i := range path {
+		if parent, _ := l.schema.find(path[:i]); parent.fields[path[i]] == nil && parent.names != nil {
+			l.tables[strings.Join(path[:i+1], ".")] = place
+		}
+	}
 }
 
 // position returns the line and column of a mistake in the TOML's form, counted from 1. The parser does

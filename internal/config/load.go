@@ -58,13 +58,14 @@ func distinct(errs []error) []error {
 type loader struct {
 	schema *node
 	merged *koanf.Koanf
-	// origins tells, by dotted key, which source set a value last.
-	origins map[string]string
+	// origins tells, by dotted key, which source set a value last, and tables the same of the tables that the operator
+	// has named.
+	origins, tables map[string]string
 	errs    []error
 }
 
 func newLoader() *loader {
-	return &loader{schema: newSchema(), merged: koanf.New(delim), origins: map[string]string{}}
+	return &loader{schema: newSchema(), merged: koanf.New(delim), origins: map[string]string{}, tables: map[string]string{}}
 }
 
 // rest reads the layers that prevail over the fleet's variables.
@@ -92,12 +93,22 @@ func (l *loader) decode() Config {
 	l.unmarshal("", &c)
 	for _, name := range l.merged.MapKeys("plugins") {
 		if l.schema.fields["plugins"].fields[name] == nil {
-			p := host.DefaultPlugin()
-			l.unmarshal("plugins"+delim+name, &p)
-			c.Plugins.ByName[name] = p
+			c.Plugins.ByName[name] = l.plugin("plugins" + delim + name)
 		}
 	}
 	return c
+}
+
+// plugin fills the table of a plugin, and those of its secrets, over their defaults.
+func (l *loader) plugin(path string) host.PluginConfig {
+	p := host.DefaultPlugin()
+	l.unmarshal(path, &p)
+	for _, id := range l.merged.MapKeys(path + delim + "secrets") {
+		secret := host.DefaultSecret()
+		l.unmarshal(path+delim+"secrets"+delim+id, &secret)
+		p.Secrets[id] = secret
+	}
+	return p
 }
 
 func (l *loader) unmarshal(path string, into any) {
@@ -144,7 +155,8 @@ func (l *loader) blame(table string, err error) {
 }
 
 // originOf returns the source of the key that a mistake begins with. Where that key has its default,
-// the mistake is in how it meets another one, and the first that is named and was set is the culprit.
+// the mistake is in how it meets another one, and the first that is named and was set is the culprit. If none was, it
+// is in what the table lacks that the operator has named.
 func (l *loader) originOf(table, mistake string) string {
 	origin, first, longest := "default", len(mistake), 0
 	for key, from := range l.origins {
@@ -155,6 +167,14 @@ func (l *loader) originOf(table, mistake string) string {
 		}
 		if at < first || at == first && len(below) > longest {
 			origin, first, longest = from, at, len(below)
+		}
+	}
+	if longest > 0 {
+		return origin
+	}
+	for named, from := range l.tables {
+		if strings.HasPrefix(table+"."+mistake, named+".") && len(named) > longest {
+			origin, longest = from, len(named)
 		}
 	}
 	return origin

@@ -177,7 +177,7 @@ func TestLayersMergeKeyByKey(t *testing.T) {
 		"Other": host.DefaultPlugin(),
 		"echo": {
 			Timeout: 2 * time.Second, MemoryLimit: units.MiB, MaxInstances: 3, EmitStreams: []string{},
-			Config: map[string]any{"a": int64(1), "b": "text"},
+			HTTP: host.DefaultHTTP(), Secrets: map[string]host.SecretConfig{}, Config: map[string]any{"a": int64(1), "b": "text"},
 		},
 	}
 	require.Empty(t, cmp.Diff(want, c))

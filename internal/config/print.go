@@ -36,10 +36,16 @@ func valuesOf(v reflect.Value) any {
 	case units.Base2Bytes:
 		return x.String()
 	}
-	if v.Kind() != reflect.Struct {
+	values := map[string]any{}
+	switch {
+	case v.Kind() == reflect.Map && v.Type().Elem().Kind() == reflect.Struct:
+		for it := v.MapRange(); it.Next(); {
+			values[it.Key().String()] = valuesOf(it.Value())
+		}
+		return values
+	case v.Kind() != reflect.Struct:
 		return v.Interface()
 	}
-	values := map[string]any{}
 	for key, field := range keysOf(v) {
 		values[key] = valuesOf(field)
 	}

@@ -20,6 +20,12 @@ func TestTOMLReadsBack(t *testing.T) {
 			[plugins.my-plugin]
 			timeout = "90m"
 			emit_streams = ["s"]
+			[plugins.my-plugin.http]
+			origins = ["https://a.example"]
+			max_response = "1GiB"
+			[plugins.my-plugin.secrets.key]
+			file = "/run/secrets/key"
+			origins = ["https://a.example"]
 			[plugins.my-plugin.config]
 			"a.b" = { "c d" = [1, [2.5], { e = false }] }
 			at = 2024-02-29T12:00:00Z

@@ -81,6 +81,26 @@ func TestReferenceShowsEveryKeyOfAPlugin(t *testing.T) {
 	require.Empty(t, cmp.Diff(map[string]host.PluginConfig{example: host.DefaultPlugin()}, got))
 }
 
+// Nor can that of a secret.
+func TestReferenceShowsEveryKeyOfASecret(t *testing.T) {
+	t.Parallel()
+	const table = "plugins." + example + ".secrets.api-key"
+	_, block, ok := strings.Cut(read(t, reference), "# ["+table+"]\n")
+	require.True(t, ok)
+	block, _, _ = strings.Cut(block, "\n\n")
+	block = regexp.MustCompile(`(?m)^# ?`).ReplaceAllString("# ["+table+"]\n"+block, "")
+	want := []string{"plugins", "plugins." + example, "plugins." + example + ".secrets", table}
+	for _, key := range keysOfNode(newSchema().fields["plugins"].named.fields["secrets"].named) {
+		want = append(want, table+"."+key)
+	}
+	require.Equal(t, want, keysIn(t, block))
+	block = strings.NewReplacer(`env = ""`, `env = "KEY"`, `origins = []`, `origins = ["https://a.example"]`).Replace(block)
+	secret := host.DefaultSecret()
+	secret.Env, secret.Origins = "KEY", []string{"https://a.example"}
+	got := load(t, Source{File: write(t, block)}).Plugins.ByName[example].Secrets
+	require.Empty(t, cmp.Diff(map[string]host.SecretConfig{"api-key": secret}, got))
+}
+
 func TestReferenceShowsAnAdapter(t *testing.T) {
 	t.Parallel()
 	const line = `discord = "my-discord"`
@@ -108,7 +128,9 @@ func TestDocumentHoldsEveryKeyAndDefault(t *testing.T) {
 	t.Parallel()
 	doc := read(t, "../../docs/configuration.md")
 	rows := maps.Collect(rowsOf(newSchema(), ""))
-	maps.Insert(rows, rowsOf(newSchema().fields["plugins"].named, "plugins.<name>."))
+	plugin := newSchema().fields["plugins"].named
+	maps.Insert(rows, rowsOf(plugin, "plugins.<name>."))
+	maps.Insert(rows, rowsOf(plugin.fields["secrets"].named, "plugins.<name>.secrets.<id>."))
 	for key, def := range rows {
 		require.Contains(t, doc, "| `"+key+"` | "+def+" | ", "the row of %s", key)
 	}

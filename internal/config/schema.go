@@ -41,8 +41,9 @@ type node struct {
 	fields map[string]*node
 	// named is what any other key of a table is; nil if there can be no other.
 	named *node
-	// names is what such a key must look like; nil if it may be any text.
-	names *regexp.Regexp
+	// names is what such a key must look like; nil if it may be any text. badName is what is said of one that does not.
+	names   *regexp.Regexp
+	badName string
 }
 
 // newSchema derives the schema from the defaults: the struct tags give the keys, the fields' types what
@@ -51,7 +52,9 @@ func newSchema() *node {
 	root := schemaOf(reflect.ValueOf(Default()))
 	plugins := root.fields["plugins"]
 	plugins.named = schemaOf(reflect.ValueOf(host.DefaultPlugin()))
-	plugins.names = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	plugins.names, plugins.badName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`), badPlugin
+	secrets := plugins.named.fields["secrets"]
+	secrets.names, secrets.badName = plugins.names, badSecret
 	return root
 }
 
@@ -67,6 +70,8 @@ func schemaOf(v reflect.Value) *node {
 		return &node{kind: table, named: &node{kind: text, def: ""}}
 	case map[string]any:
 		return &node{kind: table, named: &node{kind: anything}}
+	case map[string]host.SecretConfig:
+		return &node{kind: table, named: schemaOf(reflect.ValueOf(host.DefaultSecret()))}
 	}
 	switch v.Kind() {
 	case reflect.String:

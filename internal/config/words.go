@@ -13,18 +13,22 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// badName is what is said of a plugin's table whose name can't be a plugin's.
-const badName = `can't be a plugin; name it after its file, with 1 to 64 letters, digits, "_" and "-"`
+// What is said of a table whose name can't be a plugin's, or a secret's.
+const (
+	badPlugin = `can't be a plugin; name it after its file, with 1 to 64 letters, digits, "_" and "-"`
+	badSecret = `can't be a secret; name it with 1 to 64 letters, digits, "_" and "-"`
+)
 
-// named tells whether every name in the path that the operator chose looks as it must.
-func (l *loader) named(path []string) bool {
+// badName says what is wrong with the first name in the path that the operator chose and that does not look as it must;
+// it is empty if there is none.
+func (l *loader) badName(path []string) string {
 	for i, key := range path {
 		parent, _ := l.schema.find(path[:i])
 		if parent.fields[key] == nil && parent.names != nil && !parent.names.MatchString(key) {
-			return false
+			return parent.badName
 		}
 	}
-	return true
+	return ""
 }
 
 // remedy proposes a key in the place of one that is unknown or a table.

@@ -1,0 +1,202 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// exchange is a request and its response. The call's goroutine owns it, but for run, which may only write what is
+// read once arrived is closed.
+type exchange struct {
+	egress  *egress
+	call    *call
+	context context.Context
+	cancel  context.CancelCauseFunc
+	arrived chan struct{} // closed by run at its end
+
+	placed   atomic.Bool // it holds one of the egress's places, until it has ended
+	timer    *time.Timer // of the request's own time; nil before it has its place
+	timeout  time.Duration
+	response *http.Response
+	err      error
+
+	document []byte    // the head in the guest's codec, once it was asked for
+	body     io.Reader // once it was asked for
+	over     error     // what the body ended with, or why there is none; nil while there is more
+	ended    bool      // the place and the connection are given back
+}
+
+// run waits for a place, and then for the head of the response. It ends soon after x.context is done.
+func (x *exchange) run(p *prepared) {
+	defer close(x.arrived)
+	if !x.placed.Load() {
+		if x.err = x.egress.places.Acquire(x.context, 1); x.err != nil {
+			return
+		}
+		x.placed.Store(true)
+	}
+	x.timeout = p.timeout
+	x.timer = time.AfterFunc(p.timeout, func() { x.cancel(errRequestTimeout) })
+	x.response, x.err = x.egress.do(x.context, p)
+}
+
+// head waits for the response, and returns its head in the guest's codec.
+func (x *exchange) head() ([]byte, error) {
+	<-x.arrived
+	if x.response == nil {
+		return nil, x.fail(x.err)
+	}
+	if x.document != nil {
+		return x.document, nil
+	}
+	doc, err := json.Marshal(x.describe())
+	if err == nil {
+		x.document, err = x.call.plugin.codec.AppendJSON(nil, doc)
+	}
+	if err != nil {
+		return nil, refuse(abi.ErrnoUnavailable, "the response's head can't be written in the plugin's codec: %s", oneLine(err.Error()))
+	}
+	return x.document, nil
+}
+
+// responseHead is the document of http_head.
+type responseHead struct {
+	Status  int                 `json:"status"`
+	URL     string              `json:"url"`
+	Headers map[string][]string `json:"headers"`
+}
+
+// describe returns the response's head without the secrets in it.
+func (x *exchange) describe() responseHead {
+	hide := x.egress.forms.redact
+	h := responseHead{Status: x.response.StatusCode, URL: hide(x.response.Request.URL.String()), Headers: map[string][]string{}}
+	for name, values := range x.response.Header {
+		name = hide(strings.ToLower(name))
+		if len(x.response.Header) == 1 && strings.HasPrefix(name, "$") {
+			name = "$" + name // or it would be taken for a tagged value
+		}
+		for _, v := range values {
+			h.Headers[name] = append(h.Headers[name], hide(v))
+		}
+	}
+	return h
+}
+
+// read waits for more of the body, and returns how much of it there was; 0 at its end.
+func (x *exchange) read(p []byte) (int, error) {
+	<-x.arrived
+	if x.over == nil && x.response == nil {
+		return 0, x.fail(x.err)
+	}
+	if x.body == nil && x.over == nil {
+		x.body = &redactor{forms: x.egress.forms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
+	}
+	for x.over == nil {
+		n, err := x.body.Read(p)
+		switch {
+		case n > 0:
+			return n, nil
+		case err == io.EOF:
+			x.over = err
+			x.end()
+		case err != nil:
+			return 0, x.fail(err)
+		}
+	}
+	if x.over == io.EOF {
+		return 0, nil
+	}
+	return 0, x.over
+}
+
+// fail ends the exchange, and says why in words for the guest's author.
+func (x *exchange) fail(err error) error {
+	if x.over == nil {
+		x.over = x.explain(err)
+		x.end()
+	}
+	return x.over
+}
+
+// close ends the exchange, wherever it is.
+func (x *exchange) close() {
+	x.cancel(errRequestClosed)
+	<-x.arrived
+	if x.response == nil {
+		_ = x.fail(x.err)
+	}
+	x.end()
+}
+
+// end gives back the connection and the place. What was not read of the body is not read any more.
+func (x *exchange) end() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	x.cancel(errRequestClosed)
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	outcome := "cancelled"
+	if x.response != nil {
+		_ = x.response.Body.Close()
+		outcome = statusOutcome(x.response.StatusCode)
+	}
+	if failed, ok := errors.AsType[*refusal](x.over); ok {
+		outcome = errnoOutcome(failed.errno)
+	}
+	if x.placed.Load() {
+		x.egress.places.Release(1)
+	}
+	x.call.plugin.metrics.requests.WithLabelValues(outcome).Inc()
+}
+
+// explain says what an error of the request means for the guest. The error's own text may name what it was sent.
+func (x *exchange) explain(err error) *refusal {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		err = outer.Err
+	}
+	known, isKnown := errors.AsType[*refusal](err)
+	text := x.egress.forms.redact(oneLine(err.Error()))
+	switch {
+	case x.call.ctx.Err() != nil:
+		return refuse(abi.ErrnoCancelled, "the call was over before the response")
+	case isKnown:
+		return known
+	case context.Cause(x.context) == errRequestTimeout:
+		return refuse(abi.ErrnoUnavailable, "there was no whole response within %v", x.timeout)
+	case x.context.Err() != nil:
+		return refuse(abi.ErrnoCancelled, "the request was closed before the response")
+	case strings.Contains(text, "response header"): // the client has no error of its own for headers that are too large
+		return refuse(abi.ErrnoLimit, "the response's header has more than the %v of plugins.%s.http.max_headers", x.egress.cfg.MaxHeaders, x.egress.plugin)
+	}
+	return refuse(abi.ErrnoUnavailable, "%s", text)
+}
+
+// limitedBody is a body that fails where it is larger than the operator allows.
+type limitedBody struct {
+	body   io.Reader
+	left   int64
+	egress *egress
+}
+
+// Read implements io.Reader.
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p[:min(int64(len(p)), b.left+1)])
+	if int64(n) > b.left {
+		n, b.left = int(b.left), 0
+		return n, refuse(abi.ErrnoLimit, "the response's body has more than the %v of plugins.%s.http.max_response", b.egress.cfg.MaxResponse, b.egress.plugin)
+	}
+	b.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,156 @@
+package host
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// secretMark stands for the secret in SecretConfig.Format.
+const secretMark = "{secret}"
+
+// A secret's length in bytes. A shorter one could not be told from other text in a response.
+const (
+	minSecret = 8
+	maxSecret = 16 << 10
+)
+
+// SecretConfig is a secret that the host puts into requests, where the plugin asks for it by its id.
+type SecretConfig struct {
+	// Env is the environment variable that holds the secret. Exactly one of Env and File is set.
+	Env string `koanf:"env"`
+	// File is the file that holds the secret, and nothing else but a line break at its end.
+	File string `koanf:"file"`
+	// Header is the header field that the secret goes into; empty for the URL's path, where the plugin writes {<id>}.
+	Header string `koanf:"header"`
+	// Format is the field's value, with {secret} in the secret's place.
+	Format string `koanf:"format"`
+	// Origins are where the secret may go to, as in HTTPConfig. One with http sends it in the clear.
+	Origins []string `koanf:"origins"`
+}
+
+// DefaultSecret returns the defaults of SecretConfig.
+func DefaultSecret() SecretConfig {
+	return SecretConfig{Header: "Authorization", Format: "Bearer " + secretMark, Origins: []string{}}
+}
+
+// Validate joins an error for every value that can't be; each begins with the value's key. None shows a value that
+// could be the secret itself, put into the wrong place.
+func (c *SecretConfig) Validate() error {
+	var errs []error
+	check := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s "+format, append([]any{key}, args...)...))
+		}
+	}
+	check((c.Env == "") != (c.File == ""), "env", "and file: write one of them, where the secret is")
+	check(c.Env == "" || regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(c.Env), "env",
+		"is not the name of an environment variable; write the name, and not the secret")
+	check(c.Header == "" || isToken(c.Header) && !isHostsHeader(c.Header), "header",
+		"is %q; write a header field such as \"Authorization\" that is not the connection's, or \"\" for the URL's path", c.Header)
+	check(strings.Count(c.Format, secretMark) == 1 && isHeaderValue(c.Format), "format", `must hold %s once, and be one line of ASCII`, secretMark)
+	check(len(c.Origins) > 0, "origins", `is empty; write where the secret may go to, such as "https://api.example.org"`)
+	for _, s := range c.Origins {
+		_, err := parseOrigin(s)
+		check(err == nil, "origins", "%w", err)
+	}
+	return errors.Join(errs...)
+}
+
+// isHeaderValue tells whether s can be the value of a header field that every server takes.
+func isHeaderValue(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// secret is one that was read. Its value leaves this package in a request only.
+type secret struct {
+	id      string
+	value   string
+	header  string // empty for the path
+	field   string // the header field's value
+	origins []origin
+}
+
+// loadSecret reads a secret. Its error is one line, for the operator, and does not hold the secret.
+func loadSecret(id string, c SecretConfig) (*secret, error) {
+	value, from, err := readSecret(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(value) < minSecret || len(value) > maxSecret:
+		return nil, fmt.Errorf("%s holds %d bytes; a secret has %d to %d, so that it can be told from other text", from, len(value), minSecret, maxSecret)
+	case !isHeaderValue(value):
+		return nil, fmt.Errorf("%s holds a line break or another character that is not printable ASCII", from)
+	}
+	return &secret{
+		id: id, value: value, header: http.CanonicalHeaderKey(c.Header),
+		field: strings.Replace(c.Format, secretMark, value, 1), origins: parseOrigins(c.Origins),
+	}, nil
+}
+
+// readSecret reads the secret's text, and says where from.
+func readSecret(c SecretConfig) (value, from string, err error) {
+	if c.Env != "" {
+		value, ok := os.LookupEnv(c.Env)
+		if !ok {
+			return "", "", fmt.Errorf("the environment variable %s is not set; set it for the daemon, or remove the table", c.Env)
+		}
+		return value, "the environment variable " + c.Env, nil
+	}
+	info, err := os.Stat(c.File)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", c.File)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("the file can't be read: %w; write the secret there, or remove the table", err)
+	}
+	f, err := os.Open(c.File)
+	if err != nil {
+		return "", "", fmt.Errorf("the file can't be read: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+3))
+	if err != nil {
+		return "", "", fmt.Errorf("the file can't be read: %w", err)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), "the file " + c.File, nil
+}
+
+// mayGoTo tells whether the operator lets the secret go to that origin.
+func (s *secret) mayGoTo(o origin) bool { return anyCovers(s.origins, o) }
+
+// put adds the secret to a request of its own.
+func (s *secret) put(r *http.Request) {
+	if s.header != "" {
+		r.Header.Set(s.header, s.field)
+		return
+	}
+	escaped := rawPath(r.URL)
+	for _, mark := range s.marks() {
+		escaped = strings.ReplaceAll(escaped, mark, url.PathEscape(s.value))
+	}
+	if path, err := url.PathUnescape(escaped); err == nil {
+		r.URL.Path, r.URL.RawPath = path, escaped
+	}
+}
+
+// rawPath is the path as the guest has written it. EscapedPath would not keep what is escaped beside a brace.
+func rawPath(u *url.URL) string { return cmp.Or(u.RawPath, u.EscapedPath()) }
+
+// marks are what stands for the secret in an escaped path.
+func (s *secret) marks() []string {
+	return []string{"{" + s.id + "}", "%7B" + s.id + "%7D", "%7b" + s.id + "%7d"}
+}
+
+// isAskedFor tells whether the request has a place for the secret.
+func (s *secret) isAskedFor(r *http.Request) bool {
+	path := rawPath(r.URL)
+	return s.header != "" || slices.ContainsFunc(s.marks(), func(mark string) bool { return strings.Contains(path, mark) })
+}

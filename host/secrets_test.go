@@ -1,0 +1,171 @@
+package host
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// secretFile is a file that holds the text.
+func secretFile(t testing.TB, text string) string {
+	path := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// withSecret gives the plugin a secret for the Authorization header.
+func withSecret(t testing.TB, id, value string, origins ...string) func(*PluginConfig) {
+	s := DefaultSecret()
+	s.File, s.Origins = secretFile(t, value+"\n"), origins
+	return withSecretConfig(id, s)
+}
+
+func withSecretConfig(id string, s SecretConfig) func(*PluginConfig) {
+	return func(c *PluginConfig) {
+		if c.Secrets == nil {
+			c.Secrets = map[string]SecretConfig{}
+		}
+		c.Secrets[id] = s
+	}
+}
+
+const sesame = `sk-"öpen/+?&=~sesame` // not ASCII: see plain
+
+// plain is a secret with characters that encodings spell otherwise.
+var plain = strings.ReplaceAll(sesame, "ö", "o")
+
+// The server gets the secret, and the guest gets what the server echoes without it.
+func TestASecretReachesTheServerAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 10)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Authorization")
+		w.Header().Set("X-Echo", r.Header.Get("Authorization"))
+		w.Header().Set("X-"+hex.EncodeToString([]byte(plain)), "x")
+		fmt.Fprintf(w, "you sent %s, %s, %s", r.Header.Get("Authorization"), url.QueryEscape(plain),
+			base64.StdEncoding.EncodeToString([]byte(`{"auth":"Bearer `+plain+`"}`)))
+	})
+	b := newBench(t, "")
+	p := b.start(t, "http", withServer(s), withSecret(t, "key", plain, s.URL))
+	a := newProgram().open(object{"url": s.URL, "secrets": []string{"key"}}).headOf(nth(0)).drain(nth(0)).ask(t, p)
+	a.handle()
+	require.Equal(t, "Bearer "+plain, <-got)
+	h := a.head()
+	require.Equal(t, []string{"Bearer [redacted]"}, h.Headers["x-echo"])
+	require.Contains(t, h.Headers, "x-[redacted]")
+	body, errno := a.body()
+	require.Equal(t, abi.ErrnoOK, errno)
+	require.Regexp(t, `^you sent Bearer \[redacted\], \[redacted\], [A-Za-z0-9+/]+\[redacted\][A-Za-z0-9+/=]+$`, body)
+
+	// A request that does not name it goes without, and its response is looked at all the same.
+	a = newProgram().open(object{"url": s.URL}).drain(nth(0)).ask(t, p)
+	a.handle()
+	require.Empty(t, <-got)
+	body, _ = a.body()
+	require.NotContains(t, body, url.QueryEscape(plain))
+	for _, e := range b.logs.all() {
+		require.NotContains(t, fmt.Sprint(e), plain)
+	}
+}
+
+func TestASecretInThePath(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 10)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got <- r.URL.EscapedPath()
+		fmt.Fprint(w, "404: "+r.URL.Path)
+	})
+	c := DefaultSecret()
+	c.File, c.Origins, c.Header = secretFile(t, "12345:AbC-/ef"), []string{s.URL}, ""
+	p := newBench(t, "").start(t, "http", withServer(s), withSecretConfig("token", c))
+	a := newProgram().open(object{"url": s.URL + "/bot{token}/a%2Fb", "secrets": []string{"token"}}).headOf(nth(0)).drain(nth(0)).ask(t, p)
+	a.handle()
+	require.Equal(t, "/bot12345:AbC-%2Fef/a%2Fb", <-got)
+	require.Equal(t, s.URL+"/bot[redacted]/a%2Fb", a.head().URL)
+	body, _ := a.body()
+	require.Equal(t, "404: /bot[redacted]/a/b", body)
+
+	a = newProgram().open(object{"url": s.URL + "/bot/x", "secrets": []string{"token"}}).headOf(0).ask(t, p)
+	a.errno(abi.ErrnoInvalid)
+	require.Equal(t, "the URL's path does not hold {token}, which stands for the secret", a.text())
+}
+
+func TestASecretGoesWhereItMay(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(http.ResponseWriter, *http.Request) {})
+	p := newBench(t, "").start(t, "http", withServer(s), withSecret(t, "key", plain, "https://127.0.0.1:"+portOf(t, s)),
+		withSecret(t, "own", plain, s.URL))
+	for _, tt := range []struct {
+		ask   object
+		errno abi.Errno
+		text  string
+	}{
+		{object{"secrets": []string{"key"}}, abi.ErrnoDenied, s.URL + " is not in plugins.p.secrets.key.origins"}, // https is another origin
+		{object{"secrets": []string{"own", "own"}}, abi.ErrnoInvalid, "the secret own is named twice, or its header field Authorization is set by something else, too"},
+		{object{"secrets": []string{"own"}, "headers": object{"authorization": "x"}}, abi.ErrnoInvalid, "is set by something else, too"},
+	} {
+		tt.ask["url"] = s.URL
+		a := newProgram().open(tt.ask).headOf(0).ask(t, p)
+		a.errno(tt.errno)
+		require.Contains(t, a.text(), tt.text)
+	}
+}
+
+func TestSecretsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "none")
+	for name, tt := range map[string]struct {
+		change func(*SecretConfig)
+		line   string
+	}{
+		"no variable":     {func(c *SecretConfig) { c.Env = "SGSTREAMD_TEST_NO_SUCH" }, "the environment variable SGSTREAMD_TEST_NO_SUCH is not set; set it for the daemon, or remove the table"},
+		"no file":         {func(c *SecretConfig) { c.File = missing }, "the file can't be read: stat " + missing + ": no such file or directory; write the secret there, or remove the table"},
+		"a folder":        {func(c *SecretConfig) { c.File = "/" }, "the file can't be read: / is not a regular file; write the secret there, or remove the table"},
+		"an empty file":   {func(c *SecretConfig) { c.File = secretFile(t, "\n") }, " holds 0 bytes; a secret has 8 to 16384, so that it can be told from other text"},
+		"a large file":    {func(c *SecretConfig) { c.File = secretFile(t, strings.Repeat("x", maxSecret+1)) }, " bytes; a secret has 8 to 16384, so that it can be told from other text"},
+		"two lines":       {func(c *SecretConfig) { c.File = secretFile(t, "12345678\n12345678\n") }, " holds a line break or another character that is not printable ASCII"},
+		"not ASCII":       {func(c *SecretConfig) { c.File = secretFile(t, sesame) }, " holds a line break or another character that is not printable ASCII"},
+		"none of both":    {func(c *SecretConfig) {}, "plugins.p.secrets.key.env and file: write one of them, where the secret is"},
+		"the secret":      {func(c *SecretConfig) { c.Env = plain }, "plugins.p.secrets.key.env is not the name of an environment variable; write the name, and not the secret"},
+		"a bad header":    {func(c *SecretConfig) { c.Env, c.Header = "X", "Host" }, `plugins.p.secrets.key.header is "Host"; write a header field such as "Authorization" that is not the connection's, or "" for the URL's path`},
+		"a bare format":   {func(c *SecretConfig) { c.Env, c.Format = "X", "Bearer" }, "plugins.p.secrets.key.format must hold {secret} once, and be one line of ASCII"},
+		"for nobody":      {func(c *SecretConfig) { c.Env, c.Origins = "X", nil }, `plugins.p.secrets.key.origins is empty; write where the secret may go to, such as "https://api.example.org"`},
+		"for a bare host": {func(c *SecretConfig) { c.Env, c.Origins = "X", []string{"h.example"} }, `plugins.p.secrets.key.origins holds "h.example"; write a scheme and a host, such as "https://api.example.org" or "https://*.example.org"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := DefaultSecret()
+			c.Origins = []string{"https://h.example"}
+			tt.change(&c)
+			_, err := newBench(t, "").load("http", withSecretConfig("key", c))
+			require.ErrorContains(t, err, tt.line)
+			require.NotContains(t, err.Error(), "\n")
+			require.NotContains(t, err.Error(), "12345678")
+			require.NotContains(t, err.Error(), plain)
+		})
+	}
+}
+
+func TestASecretOfTheEnvironment(t *testing.T) {
+	t.Setenv("SGSTREAMD_TEST_SECRET", plain)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header.Get("X-Api-Key") == "key="+plain)
+	})
+	p := newBench(t, "").start(t, "http", withServer(s), withSecretConfig("key", SecretConfig{
+		Env: "SGSTREAMD_TEST_SECRET", Header: "x-api-key", Format: "key={secret}", Origins: []string{s.URL},
+	}))
+	a := newProgram().open(object{"url": s.URL, "secrets": []string{"key"}}).drain(nth(0)).ask(t, p)
+	a.handle()
+	body, _ := a.body()
+	require.Equal(t, "true", body)
+}
