@@ -12,7 +12,9 @@ type Call struct {
 	Message *Message
 	// State is what the plugin keeps from one message to the next.
 	State State
-	host  host
+	// HTTP makes requests, to where the operator allows them.
+	HTTP HTTP
+	host host
 }
 
 // Emit is an entry that is to be written when the message is done. Exactly one of Platform and Stream is set.

@@ -31,6 +31,18 @@ func importKVSet(key unsafe.Pointer, size uint32, value unsafe.Pointer, valueSiz
 //go:wasmimport sgs_v1 metric_add
 func importMetricAdd(name unsafe.Pointer, size uint32, n int64) int32
 
+//go:wasmimport sgs_v1 http_open
+func importHTTPOpen(ptr unsafe.Pointer, size uint32) int32
+
+//go:wasmimport sgs_v1 http_head
+func importHTTPHead(handle int32, buf unsafe.Pointer, room uint32) int32
+
+//go:wasmimport sgs_v1 http_read
+func importHTTPRead(handle int32, buf unsafe.Pointer, room uint32) int32
+
+//go:wasmimport sgs_v1 http_close
+func importHTTPClose(handle int32)
+
 // imports is the host of a module.
 type imports struct{}
 
@@ -60,6 +72,20 @@ func (imports) kvSet(key string, value []byte, ttlMS int64) abi.Errno {
 func (imports) metricAdd(name string, n int64) abi.Errno {
 	return abi.Errno(importMetricAdd(unsafe.Pointer(unsafe.StringData(name)), uint32(len(name)), n))
 }
+
+func (imports) httpOpen(doc []byte) int32 {
+	return importHTTPOpen(unsafe.Pointer(unsafe.SliceData(doc)), uint32(len(doc)))
+}
+
+func (imports) httpHead(handle int32, buf []byte) int32 {
+	return importHTTPHead(handle, unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
+}
+
+func (imports) httpRead(handle int32, buf []byte) int32 {
+	return importHTTPRead(handle, unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
+}
+
+func (imports) httpClose(handle int32) { importHTTPClose(handle) }
 
 //go:wasmexport sgs_abi_v1
 func exportMarker() {}

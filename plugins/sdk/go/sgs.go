@@ -76,6 +76,10 @@ type host interface {
 	kvGet(key string, buf []byte) int32
 	kvSet(key string, value []byte, ttlMS int64) abi.Errno
 	metricAdd(name string, n int64) abi.Errno
+	httpOpen(doc []byte) int32
+	httpHead(handle int32, buf []byte) int32
+	httpRead(handle int32, buf []byte) int32
+	httpClose(handle int32)
 }
 
 // runHandle handles the message in doc and returns what sgs_handle returns.
@@ -88,7 +92,7 @@ func (p *plugin) runHandle(h host, doc []byte) uint64 {
 		if err != nil {
 			return err
 		}
-		return p.handle(&Call{Message: m, State: State{h}, host: h})
+		return p.handle(&Call{Message: m, State: State{h}, HTTP: HTTP{h}, host: h})
 	}))
 	if v.reason != "" {
 		h.fail(v.reason)

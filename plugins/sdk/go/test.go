@@ -24,13 +24,15 @@ type Result struct {
 	// Writes are what the function has set and deleted in its State: one for each key, the last, in the order of the
 	// first. Unless Status is abi.StatusDone, the daemon writes none of them.
 	Writes []Write
+	// Requests are what the function has asked for over HTTP, in order.
+	Requests []Request
 	// Counts are what the function has counted, by name.
 	Counts map[string]int64
 }
 
 // Test runs the function that Handle registered on a message, natively, and says what came of it. Message and
-// emits pass through the encoding that they have in the daemon. Its State is empty; TestState brings one. It is for
-// go test, and not there in a module.
+// emits pass through the encoding that they have in the daemon. Its State is empty, and its
+// requests fail; TestState and TestIn bring what it needs. It is for go test, and not there in a module.
 //
 // Tests may run it in parallel as far as the plugin's own variables allow; in the daemon each instance handles
 // one message at a time.
@@ -57,6 +59,10 @@ type recorder struct {
 	state     map[string]string // what the plugin finds
 	reads     map[string]bool   // the keys of it that it has read
 	readBytes int               // of their keys and values
+
+	answers     []Answer           // to the requests, in order
+	bodies      map[int32][]string // what is still to be read of those that are open, by handle
+	httpFailure string             // why the last request was refused or has failed
 }
 
 // run hands the message to the plugin.

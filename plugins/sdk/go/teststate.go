@@ -24,14 +24,7 @@ type Write struct {
 // TestState is Test for a plugin that finds the state there, by key, and leaves it as the daemon does: with what the
 // function has set if the message is done, and else as it was. Nothing expires in it. One map given to test after
 // test is the plugin's memory.
-func TestState(state map[string]string, m Message) Result {
-	r := recorder{state: state}
-	r.run(&registered, m)
-	if r.result.Status == abi.StatusDone && state != nil {
-		r.commit()
-	}
-	return r.result
-}
+func TestState(state map[string]string, m Message) Result { return TestIn(World{State: state}, m) }
 
 // commit brings what was set to the state.
 func (r *recorder) commit() {
