@@ -61,7 +61,7 @@ type loader struct {
 	// origins tells, by dotted key, which source set a value last, and tables the same of the tables that the operator
 	// has named.
 	origins, tables map[string]string
-	errs    []error
+	errs            []error
 }
 
 func newLoader() *loader {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -39,6 +40,33 @@ func behave(c *sgs.Call) error {
 		if err := c.Count(rest, 1); err != nil {
 			return sgs.Reject(err.Error())
 		}
+	case "fetch":
+		text, err := fetch(c, rest)
+		if err != nil {
+			return err
+		}
+		return c.Emit(sgs.Reply(c.Message, text))
 	}
 	return c.Emit(sgs.Reply(c.Message, content))
+}
+
+// fetch asks for a URL with the secret key, and logs what arrives when it arrives.
+func fetch(c *sgs.Call, url string) (string, error) {
+	r, err := c.HTTP.Do(sgs.Request{URL: url, Secrets: []string{"key"}})
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	piece := make([]byte, 4096)
+	for {
+		n, err := r.Body.Read(piece)
+		text.Write(piece[:n])
+		switch {
+		case err == io.EOF:
+			return text.String(), nil
+		case err != nil:
+			return "", err
+		}
+		c.Info("arrived: " + string(piece[:n]))
+	}
 }
