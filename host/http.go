@@ -55,7 +55,6 @@ type egress struct {
 	origins   []origin
 	methods   []string
 	secrets   map[string]*secret
-	forms     forms // of all secrets
 	places    *semaphore.Weighted
 	transport *http.Transport
 	handles   atomic.Uint32
@@ -74,16 +73,13 @@ func (h *Host) newEgress(plugin string, cfg *PluginConfig) (*egress, error) {
 	if len(e.methods) == 0 {
 		e.methods = defaultMethods()
 	}
-	var all []*secret
 	for id, c := range cfg.Secrets {
 		s, err := loadSecret(id, c)
 		if err != nil {
 			return nil, fmt.Errorf("plugins.%s.secrets.%s: %w", plugin, id, err)
 		}
 		e.secrets[id] = s
-		all = append(all, s)
 	}
-	e.forms = formsOf(all)
 	e.life, e.end = context.WithCancel(context.Background())
 	e.transport = e.newTransport(h)
 	return e, nil
@@ -151,6 +147,7 @@ type prepared struct {
 	request *http.Request
 	secrets []*secret
 	timeout time.Duration
+	met     []origin // where it has been sent so far: one, and those of redirects
 }
 
 // prepare checks what a guest asks for.
@@ -251,6 +248,19 @@ func (e *egress) chooseSecrets(p *prepared, ids []string) error {
 	return nil
 }
 
+// echoed returns how the secrets are spelt that those servers may have been sent, now or before. No other secret is
+// looked for: what is held back as the possible beginning of one would tell a plugin, at a server that it has chosen, how
+// the secret begins.
+func (e *egress) echoed(met []origin) forms {
+	var known []*secret
+	for _, s := range e.secrets {
+		if slices.ContainsFunc(met, s.mayGoTo) {
+			known = append(known, s)
+		}
+	}
+	return formsOf(known)
+}
+
 // do sends a request and returns when its head has arrived. The context bounds the reading of the body, too.
 func (e *egress) do(ctx context.Context, p *prepared) (*http.Response, error) {
 	r := p.request.WithContext(ctx)
@@ -258,7 +268,7 @@ func (e *egress) do(ctx context.Context, p *prepared) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := hop{egress: e, secrets: p.secrets, first: first}
+	h := hop{egress: e, prepared: p, first: first}
 	if e.cfg.Redirects == 0 {
 		return h.RoundTrip(r)
 	}
@@ -277,26 +287,27 @@ func (e *egress) do(ctx context.Context, p *prepared) (*http.Response, error) {
 
 // hop sends one request, and those that it is redirected to. Every one of them has to pass the policy.
 type hop struct {
-	*egress
-	secrets []*secret
-	first   origin // where the guest sent the request
+	egress   *egress
+	prepared *prepared
+	first    origin // where the guest sent the request
 }
 
 // RoundTrip implements http.RoundTripper. The secrets go where the guest sent the request, and nowhere else.
 func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := h.check(r.Method, r.URL); err != nil {
+	if err := h.egress.check(r.Method, r.URL); err != nil {
 		return nil, err
 	}
 	to, err := originOf(r.URL)
 	if err != nil {
 		return nil, err
 	}
+	h.prepared.met = append(h.prepared.met, to)
 	sent := r.Clone(r.Context())
 	sent.Header.Del("Referer") // of a redirect; it could tell more than the plugin wants
 	if to == h.first {
-		for _, s := range h.secrets {
+		for _, s := range h.prepared.secrets {
 			s.put(sent)
 		}
 	}
-	return h.transport.RoundTrip(sent)
+	return h.egress.transport.RoundTrip(sent)
 }

@@ -58,7 +58,7 @@ func (c *call) open(mem api.Memory, ptr, size uint32) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &exchange{egress: e, call: c, arrived: make(chan struct{})}
+	x := &exchange{egress: e, call: c, prepared: p, arrived: make(chan struct{})}
 	x.placed.Store(c.requests.allPlaced() && e.places.TryAcquire(1))
 	// A call that holds a place, or waits for one, and waits for another could wait for one that waits for it.
 	if !x.placed.Load() && c.requests.anyOpen() {
@@ -66,7 +66,7 @@ func (c *call) open(mem api.Memory, ptr, size uint32) (*exchange, error) {
 			e.cfg.MaxConcurrent, e.plugin)
 	}
 	x.context, x.cancel = context.WithCancelCause(c.ctx)
-	go x.run(p)
+	go x.run()
 	return x, nil
 }
 

@@ -23,12 +23,13 @@ type exchange struct {
 	cancel  context.CancelCauseFunc
 	arrived chan struct{} // closed by run at its end
 
+	prepared *prepared
 	placed   atomic.Bool // it holds one of the egress's places, until it has ended
 	timer    *time.Timer // of the request's own time; nil before it has its place
-	timeout  time.Duration
 	response *http.Response
 	err      error
 
+	forms    forms     // of the secrets that the response may hold; set before arrived is closed
 	document []byte    // the head in the guest's codec, once it was asked for
 	body     io.Reader // once it was asked for
 	over     error     // what the body ended with, or why there is none; nil while there is more
@@ -36,7 +37,7 @@ type exchange struct {
 }
 
 // run waits for a place, and then for the head of the response. It ends soon after x.context is done.
-func (x *exchange) run(p *prepared) {
+func (x *exchange) run() {
 	defer close(x.arrived)
 	if !x.placed.Load() {
 		if x.err = x.egress.places.Acquire(x.context, 1); x.err != nil {
@@ -44,9 +45,9 @@ func (x *exchange) run(p *prepared) {
 		}
 		x.placed.Store(true)
 	}
-	x.timeout = p.timeout
-	x.timer = time.AfterFunc(p.timeout, func() { x.cancel(errRequestTimeout) })
-	x.response, x.err = x.egress.do(x.context, p)
+	x.timer = time.AfterFunc(x.prepared.timeout, func() { x.cancel(errRequestTimeout) })
+	x.response, x.err = x.egress.do(x.context, x.prepared)
+	x.forms = x.egress.echoed(x.prepared.met)
 }
 
 // head waits for the response, and returns its head in the guest's codec.
@@ -77,7 +78,7 @@ type responseHead struct {
 
 // describe returns the response's head without the secrets in it.
 func (x *exchange) describe() responseHead {
-	hide := x.egress.forms.redact
+	hide := x.forms.redact
 	h := responseHead{Status: x.response.StatusCode, URL: hide(x.response.Request.URL.String()), Headers: map[string][]string{}}
 	for name, values := range x.response.Header {
 		name = hide(strings.ToLower(name))
@@ -98,7 +99,7 @@ func (x *exchange) read(p []byte) (int, error) {
 		return 0, x.fail(x.err)
 	}
 	if x.body == nil && x.over == nil {
-		x.body = &redactor{forms: x.egress.forms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
+		x.body = &redactor{forms: x.forms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
 	}
 	for x.over == nil {
 		n, err := x.body.Read(p)
@@ -167,14 +168,14 @@ func (x *exchange) explain(err error) *refusal {
 		err = outer.Err
 	}
 	known, isKnown := errors.AsType[*refusal](err)
-	text := x.egress.forms.redact(oneLine(err.Error()))
+	text := x.forms.redact(oneLine(err.Error()))
 	switch {
 	case x.call.ctx.Err() != nil:
 		return refuse(abi.ErrnoCancelled, "the call was over before the response")
 	case isKnown:
 		return known
 	case context.Cause(x.context) == errRequestTimeout:
-		return refuse(abi.ErrnoUnavailable, "there was no whole response within %v", x.timeout)
+		return refuse(abi.ErrnoUnavailable, "there was no whole response within %v", x.prepared.timeout)
 	case x.context.Err() != nil:
 		return refuse(abi.ErrnoCancelled, "the request was closed before the response")
 	case strings.Contains(text, "response header"): // the client has no error of its own for headers that are too large

@@ -100,6 +100,36 @@ func TestASecretInThePath(t *testing.T) {
 	require.Equal(t, "the URL's path does not hold {token}, which stands for the secret", a.text())
 }
 
+// At a server of its own choice a plugin does not learn how a secret begins: nothing is held back there.
+func TestOnlyServersOfASecretsOriginsAreRedacted(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, plain[:8])
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	p := newBench(t, "").start(t, "http", withServer(s), withSecret(t, "key", plain, "https://elsewhere.example"))
+	a := newProgram().open(object{"url": s.URL}).step(2, nth(0), stateBuffer, 100, 0, 0).ask(t, p)
+	a.handle()
+	require.EqualValues(t, 8, a.number())
+}
+
+// A server can hand the secret on in a redirect, to one that is not to have it. The guest does not get it from there.
+func TestASecretInARedirectIsRedacted(t *testing.T) {
+	t.Parallel()
+	second := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Query().Get("auth")) })
+	first := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, second.URL+"/?auth="+url.QueryEscape(r.Header.Get("Authorization")), http.StatusFound)
+	})
+	p := newBench(t, "").start(t, "http", withServer(first, second), withSecret(t, "key", plain, first.URL),
+		withHTTP(func(c *HTTPConfig) { c.Redirects = 1 }))
+	a := newProgram().open(object{"url": first.URL, "secrets": []string{"key"}}).headOf(nth(0)).drain(nth(0)).ask(t, p)
+	a.handle()
+	require.Equal(t, second.URL+"/?auth=Bearer+[redacted]", a.head().URL)
+	body, _ := a.body()
+	require.Equal(t, "Bearer [redacted]", body)
+}
+
 func TestASecretGoesWhereItMay(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
