@@ -72,12 +72,16 @@ func (w *Worker) tend(ctx context.Context) {
 	entry, member := "-", "-"
 	for entry != "" || member != "" {
 		reply, err := w.scripts.tend.Run(ctx, w.redis, w.scriptKeys().keys,
-			w.scriptArgs(w.heartbeatInterval().Milliseconds(), entry, member, tendPage)...).StringSlice()
+			w.scriptArgs(w.heartbeatInterval().Milliseconds(), entry, member, tendPage)...).Slice()
 		if err != nil {
 			w.log.Debug("what is parked could not be looked after; a peer may take it", "error", err)
 			return
 		}
-		if entry, member = reply[0], reply[1]; entry != "" {
+		if n := number(reply[2]); n > 0 {
+			w.log.Warn("messages of ordered channels are pending no more, without the daemons having finished them: acknowledged or purged by somebody else, or trimmed",
+				"messages", n)
+		}
+		if entry, member = text(reply[0]), text(reply[1]); entry != "" {
 			entry = idAfter(entry)
 		}
 	}

@@ -27,6 +27,7 @@ const (
 	toldNothing     told = ""
 	toldDelivered   told = "delivered"
 	toldUndelivered told = "undelivered"
+	toldDoubtful    told = "doubtful" // delivered, and put back all the same
 )
 
 // flushDeliveries claims messages that are to be delivered once.

@@ -281,3 +281,57 @@ func TestWithoutItsMemoryAnAdapterIsCalledForEachReply(t *testing.T) {
 	r.awaitDelivered()
 	require.Empty(t, r.redis.Keys(r.ctx, "sg:deliver*").Val())
 }
+
+// An adapter whose delivery succeeded and whose commit was refused for the state is called again, and told.
+func TestAConflictAfterADeliveryIsDoubtful(t *testing.T) {
+	t.Parallel()
+	r := newAdapterRig(t)
+	calls := make(chan delivered, 1000)
+	key := r.state.PrefixOf(r.out.AdapterOf(platform)) + "n"
+	r.startAdapter(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+		calls <- delivered{contentOf(m), m.Attempt, m.MaybeDelivered}
+		v := abi.Verdict{Status: abi.StatusDone}
+		if len(calls) == 1 {
+			v.Reads = []abi.StateRead{{Key: "n"}}
+			if err := r.redis.Set(r.ctx, key, "other", 0).Err(); err != nil {
+				return v, err
+			}
+		}
+		return v, nil
+	})
+	r.reply("k", "c")
+	r.awaitDelivered()
+	require.Len(t, calls, 2)
+	require.Equal(t, delivered{"k", 1, false}, <-calls)
+	require.Equal(t, delivered{"k", 1, true}, <-calls)
+}
+
+// What was delivered before an earlier reply of its channel turned up is not delivered again after it.
+func TestADeliveryIsNotOvertaken(t *testing.T) {
+	t.Parallel()
+	r := newAdapterRig(t)
+	stream, group := r.out.StreamOf(platform), r.out.GroupOf(platform)
+	require.NoError(t, ensureGroup(r.ctx, r.redis, stream, group))
+	r.reply("early", "c")
+	require.NoError(t, r.redis.Do(r.ctx, "XREADGROUP", "GROUP", group, "python", "STREAMS", stream, ">").Err())
+	calls := make(chan string, 1000)
+	begun, release := make(chan struct{}), make(chan struct{})
+	r.startAdapter(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+		calls <- contentOf(m)
+		if contentOf(m) == "late" {
+			close(begun)
+			<-release
+		}
+		return abi.Verdict{Status: abi.StatusDone}, nil
+	})
+	r.reply("late", "c")
+	receive(t, begun, "the late one's call")
+	eventually(t, "the early one is taken over", func() bool {
+		return r.redis.ZCard(r.ctx, "sg:order:"+stream+":"+group).Val() == 2
+	})
+	close(release)
+	r.awaitDelivered()
+	require.Len(t, calls, 2)
+	require.Equal(t, "late", <-calls)
+	require.Equal(t, "early", <-calls)
+}

@@ -10,7 +10,7 @@ import (
 // sabotaged takes the guard that SABOTAGE names out of a script. The tests of verify build the daemon so, to see
 // that verify notices. No release is built with this tag.
 func sabotaged(script string) string {
-	orderOfCommits := []string{"if m.lane ~= '' and (m.verb", "if false and (m.verb"}
+	orderOfCommits := []string{"if is_overtaken(m) then", "if false then"}
 	breaks := map[string][]string{
 		"fence": append([]string{
 			"  if not p then return 'gone' end\n  if p[2] ~= consumer or p[4] ~= count then return 'fenced' end\n", "",

@@ -59,7 +59,11 @@ func stillOpen(parts []*part) []*part {
 
 // putBack has the message given back, charged no try, and then answered with why.
 func (p *part) putBack(why string) {
+	known := p.o.told
 	p.o, p.then = outcome{verb: verbReturn, uncharged: true}, why
+	if known == toldDelivered {
+		p.o.told = toldDoubtful
+	}
 }
 
 // settled tells whether it is known already that the message is not to be acknowledged.
@@ -74,7 +78,9 @@ func (w *Worker) fence(ctx context.Context, parts []*part) error {
 	args := w.scriptArgs()
 	for _, p := range parts {
 		lane := ""
-		if p.verb == verbAck || p.verb == verbDead {
+		// What was delivered already is not made undone by an earlier message that has turned up.
+		delivered := p.o.told == toldDelivered && w.onceKey(p.d) != ""
+		if (p.verb == verbAck || p.verb == verbDead) && !delivered {
 			lane = p.d.lane
 		}
 		args = append(args, p.d.entry.Message.ID, p.d.entry.Message.Attempt, lane)

@@ -5,7 +5,8 @@
 -- ARGV[5] batch number, [6] ledger TTL (ms), [7] now (Unix seconds), [8] dead letters' MAXLEN, [9] MAXLEN of a stream that
 --   is emitted to, [10] trace TTL (s), [11] how long a delivery is remembered (ms), [12] how many are, then for each message
 --   id, delivery count, verb, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none), reason,
---   message_key ('' = the delivery is not remembered), "delivered", "undelivered" or '' (nobody knows), the number of
+--   message_key ('' = the delivery is not remembered), "delivered", "undelivered", "doubtful" (delivered, and put back all the same) or
+--   '' (nobody knows), the number of
 --   arguments that follow for this message, and these:
 --     ack:    the number of emits, for each the stream key's position, data, trace id; the number of reads of the state,
 --             for each the key's position, 'absent', 'value' or 'sha1', and the value or its digest; for each write the key's position, value,
@@ -126,11 +127,19 @@ local function release(m)
   if m.lock and redis.pcall('GET', m.lock) == m.token then redis.pcall('DEL', m.lock) end
 end
 
+-- Notes that a delivery was made whose acknowledgement is not written, so that the try that follows hears of it.
+local function doubt(m)
+  if m.message_key ~= '' and m.told ~= 'undelivered' then
+    redis.pcall('HSET', KEYS[7], m.message_key, clock() .. ' ' .. m.id .. ' ' .. m.count .. ' 1')
+  end
+end
+
 -- Remembers that a reply was delivered, or forgets that its delivery was begun. Where nobody knows, what was begun stays
 -- known, as it does where the end of an earlier try is not known.
 local function remember(m)
   local delivered, delivering = KEYS[6], KEYS[7]
   if m.message_key == '' or m.told == '' then return end
+  if m.told == 'doubtful' then return doubt(m) end
   if m.told == 'undelivered' then
     local mark = redis.pcall('HGET', delivering, m.message_key)
     if type(mark) == 'string' and string.sub(mark, -2) == ' 0' then redis.pcall('HDEL', delivering, m.message_key) end
@@ -143,6 +152,16 @@ local function remember(m)
   redis.pcall('PEXPIRE', delivered, ARGV[11])
 end
 
+-- Whether an earlier message of its channel has turned up since this one was begun. What was delivered already is not
+-- made undone by that; and of an order that somebody has deleted, nothing earlier is known.
+local function is_overtaken(m)
+  if m.lane == '' or m.verb ~= 'ack' and m.verb ~= 'dead' then return false end
+  if m.message_key ~= '' and m.told == 'delivered' then return false end
+  if firsts(m.lane, 1)[1] == member(m.lane, m.id) then return false end
+  local first = first_of(m.lane)
+  return first and first ~= m.id
+end
+
 local function commit(m)
   local refused = lost(m.id, m.count)
   if refused or m.verb == 'lost' then
@@ -152,7 +171,7 @@ local function commit(m)
     return refused or 'fenced'
   end
   if m.lock and redis.pcall('GET', m.lock) ~= m.token then return 'fenced' end
-  if m.lane ~= '' and (m.verb == 'ack' or m.verb == 'dead') and firsts(m.lane, 1)[1] ~= member(m.lane, m.id) and first_of(m.lane) ~= m.id then
+  if is_overtaken(m) then
     give(parked, m.id, m.count - 1)
     if call_next(m.lane) then due = 'due' end
     release(m)
@@ -160,7 +179,10 @@ local function commit(m)
   end
   local state
   refused, state = verbs[m.verb](m)
-  if refused == 'conflict' then release(m) end
+  if refused == 'conflict' then
+    release(m)
+    doubt(m)
+  end
   if refused then return refused end
   release(m)
   remember(m)

@@ -9,7 +9,7 @@
 --   'full'  so many wait for their turn that no more are read until some are done
 --   else    the last id that the group has read: there is nothing behind it yet
 local room = tonumber(ARGV[5])
--- So many entries are read in one step, and so much is handed over.
+-- So many entries are read in one step, and so many bytes.
 local most_read, most_bytes = 1024, 4 * 1024 * 1024
 
 local function last_read()
@@ -37,9 +37,10 @@ if type(known) == 'table' then
 end
 if known >= tonumber(ARGV[6]) then return { 'full' } end
 
-local reply, read, bytes = { '' }, 0, 0
-while room > 0 and read < most_read and bytes < most_bytes do
-  local got = redis.pcall('XREADGROUP', 'GROUP', group, consumer, 'COUNT', math.min(room, 32), 'STREAMS', stream, '>')
+-- A few at a time, as long as it is not known how large they are.
+local reply, read, bytes, count = { '' }, 0, 0, 4
+while room > 0 and read < most_read and bytes < most_bytes and not is_tired() do
+  local got = redis.pcall('XREADGROUP', 'GROUP', group, consumer, 'COUNT', math.min(room, count), 'STREAMS', stream, '>')
   if not got then
     reply[1] = last_read()
     return reply
@@ -51,9 +52,10 @@ while room > 0 and read < most_read and bytes < most_bytes do
     if runs then
       reply[#reply + 1] = { id, lane, fields }
       room = room - 1
-      for _, f in ipairs(fields) do bytes = bytes + #f end
     end
     read = read + 1
+    for _, f in ipairs(fields) do bytes = bytes + #f end
   end
+  count = bytes < read * 16384 and 32 or 4
 end
 return reply

@@ -31,14 +31,19 @@ local function head(s, i)
   return i + 1 + n, 0, 2 * uint(n)                                            -- map
 end
 
--- The position behind the value at i, or nil where it does not end within so many values: Redis must not be kept
--- from others by a payload that is all small values.
+-- Redis must not be kept from others by payloads that are all small values. A payload's channel is looked for in so many
+-- of its values, and a script that reads payloads begins no further one once it has walked over so many altogether.
+local most_walked, most_walked_in_all = 5000, 50000
+local walked, walked_in_all = 0, 0
+local function is_tired() return walked_in_all >= most_walked_in_all end
+
+-- The position behind the value at i, or nil where there is none, or too much was walked over.
 local function behind(s, i)
-  local left, patience = 1, 20000
+  local left = 1
   while left > 0 do
     local body, bytes, elements = head(s, i)
-    patience = patience - 1
-    if not body or patience == 0 then return nil end
+    walked, walked_in_all = walked + 1, walked_in_all + 1
+    if not body or walked > most_walked then return nil end
     i, left = body + bytes, left - 1 + elements
   end
   return i
@@ -62,6 +67,7 @@ local function lane_of(fields)
   end
   local b = data and string.byte(data, 1)
   if not b or not (b >= 0x80 and b <= 0x8f or b == 0xde or b == 0xdf) then return nil end
+  walked = 0
   local i, _, elements = head(data, 1)
   local channel, addressed = nil, ordered ~= 'addressed' or nil
   for _ = 1, elements, 2 do
@@ -88,20 +94,23 @@ local function id_of(name)
   return ms .. '-' .. seq
 end
 
+local function lane_in(name) return string.sub(name, 1, -42) end
+
 -- The first members of a lane, as many as asked for.
 local function firsts(lane, n)
   return redis.call('ZRANGEBYLEX', order, '[' .. lane, '(' .. string.sub(lane, 1, -2) .. ';', 'LIMIT', 0, n)
 end
 
 -- The id of the first of a lane that is pending, and the pending list's word on it; or nil. What is not pending any
--- more (acknowledged by hand, or trimmed) must not keep the others waiting.
+-- more (acknowledged by hand), or not in the stream, must not keep the others waiting.
 local function first_of(lane)
   while true do
     local name = firsts(lane, 1)[1]
     if not name then return nil end
     local id = id_of(name)
     local p = pending(id)
-    if p then return id, p end
+    -- What was trimmed while it waited has no turn: the sweep acknowledges it, and tells.
+    if p and (p[2] ~= parked or is_there(id)) then return id, p end
     redis.call('ZREM', order, name)
   end
 end

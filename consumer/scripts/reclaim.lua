@@ -119,7 +119,10 @@ local function take(id, from, idle, count, fields)
   room = room - 1
 end
 
+local whole = true
 for _, p in ipairs(page) do
+  whole = not is_tired()
+  if not whole then break end
   local id, from, idle, count = p[1], p[2], p[3], p[4]
   local entry = not held[id] and redis.call('XRANGE', stream, id, id)[1]
   if held[id] then
@@ -153,5 +156,5 @@ for _, p in ipairs(page) do
   end
   cursor = id
 end
-if mode == 'due' or #page < tonumber(ARGV[7]) then cursor = '' end
+if mode == 'due' or whole and #page < tonumber(ARGV[7]) then cursor = '' end
 return { cursor, claimed, dead, trimmed, refusal, next_due(), blocked }

@@ -5,7 +5,7 @@
 --
 -- ARGV[5] idle time from which on parked entries are touched (ms), [6] first id of the page ('' = no page), [7] first
 --   member of the order's page ('' = no page), [8] entries a page
--- Reply: { next id, next member } ('' = the page was the last one)
+-- Reply: { next id, next member, how many were removed from the order } ('' = the page was the last one)
 local count = tonumber(ARGV[8])
 
 local now = clock()
@@ -25,19 +25,27 @@ end
 local function touch_page(from)
   if from == '' then return '' end
   local page = redis.call('XPENDING', stream, group, 'IDLE', ARGV[5], from, '+', count, parked)
+  local last = ''
   for _, p in ipairs(page) do
+    if is_tired() then return last end
     if awaited(p[1], p[4]) then give(parked, p[1], p[4]) end
+    last = p[1]
   end
   return page[count] and page[count][1] or ''
 end
+
+local removed = 0
 
 local function order_page(from)
   if from == '' then return '' end
   local page = redis.call('ZRANGEBYLEX', order, from, '+', 'LIMIT', 0, count)
   for _, name in ipairs(page) do
-    if not pending(id_of(name)) then redis.call('ZREM', order, name) end
+    if not pending(id_of(name)) then
+      removed = removed + redis.call('ZREM', order, name)
+      call_next(lane_in(name))
+    end
   end
   return page[count] and '(' .. page[count] or ''
 end
 
-return { touch_page(ARGV[6]), order_page(ARGV[7]) }
+return { touch_page(ARGV[6]), order_page(ARGV[7]), removed }
