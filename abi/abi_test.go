@@ -1,6 +1,7 @@
 package abi_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"testing"
@@ -62,7 +63,11 @@ func TestParseManifest(t *testing.T) {
 		" {\"codec\":\"json\"}\n": {Codec: "json"},
 		`{"name":"n","version":"1","description":"d","kind":"adapter","codec":"msgpack"}`: {
 			Name: "n", Version: "1", Description: "d", Kind: "adapter", Codec: "msgpack"},
-		`{"kind":"","n\u0061me":"ü"}`: {Name: "ü", Codec: "json"},
+		`{"kind":"","n\u0061me":"ü"}`:                         {Name: "ü", Codec: "json"},
+		`{"hosts":[],"secrets":[],"state":false,"limits":{}}`: {Codec: "json", Hosts: []string{}, Secrets: []string{}, State: new(bool)},
+		`{"hosts":["https://a.example","config:url"],"secrets":["a","b?"],"limits":{"memory":"16MiB","timeout":"1m"},"config":{"type": "object"}}`: {
+			Codec: "json", Hosts: []string{"https://a.example", "config:url"}, Secrets: []string{"a", "b?"},
+			Limits: abi.Limits{Memory: "16MiB", Timeout: "1m"}, Config: json.RawMessage(`{"type": "object"}`)},
 	} {
 		m, err := abi.ParseManifest([]byte(section))
 		require.NoError(t, err, section)
@@ -76,8 +81,8 @@ func TestParseManifest(t *testing.T) {
 func TestParseManifestRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ section, want string }{
-		"key in another case":      {`{"Codec":"msgpack"}`, `unknown key "Codec"; the keys are codec, description, kind, name, version`},
-		"unknown key":              {`{"codecs":"json"}`, `unknown key "codecs"; the keys are codec, description, kind, name, version`},
+		"key in another case":      {`{"Codec":"msgpack"}`, `unknown key "Codec"; the keys are codec, config, description, hosts, kind, limits, name, secrets, state, version`},
+		"unknown key":              {`{"codecs":"json"}`, `unknown key "codecs"; the keys are codec, config, description, hosts, kind, limits, name, secrets, state, version`},
 		"key twice":                {`{"codec":"json","codec":"msgpack"}`, `the key "codec" is there twice; remove one`},
 		"key twice, once escaped":  {`{"codec":"json","c\u006fdec":"msgpack"}`, `the key "codec" is there twice; remove one`},
 		"null":                     {`null`, `is null, must be a JSON object`},
@@ -89,13 +94,24 @@ func TestParseManifestRefuses(t *testing.T) {
 		"null for text":            {`{"name":null}`, `name is null, must be text`},
 		"number for text":          {`{"version":1}`, `version is a number, must be text`},
 		"object for text":          {`{"name":{}}`, `name is an object, must be text`},
-		"truth value for text":     {`{"name":true}`, `name is a truth value, must be text`},
+		"truth value for text":     {`{"name":true}`, `name is true or false, must be text`},
 		"number for a key":         {`{1:"json"}`, `is not JSON: malformed (invalid character '1') where a key is wanted`},
 		"cut short":                {`{"name":"n"`, `is not JSON: cut short where the object should end`},
 		"cut short within a value": {`{"name":`, `name is cut short, must be text`},
 		"comma at the end":         {`{"name":"n",}`, `is not JSON: malformed (invalid character '}' looking for beginning of object key string) where a key is wanted`},
 		"two objects":              {`{}{}`, `more follows after the JSON object`},
 		"codec that is none":       {`{"codec":""}`, `codec "" is not one of json, msgpack`},
+		"text for a list":          {`{"hosts":"https://a.example"}`, `hosts is text, must be a list`},
+		"number in a list":         {`{"secrets":["a",1]}`, `secrets: holds a number, must hold text`},
+		"null in a list":           {`{"secrets":[null]}`, `secrets: holds null, must hold text`},
+		"text for a truth value":   {`{"state":"true"}`, `state is text, must be true or false`},
+		"null for a truth value":   {`{"state":null}`, `state is null, must be true or false`},
+		"unknown limit":            {`{"limits":{"cpu":"1s"}}`, `limits: unknown key "cpu"; the keys are memory, timeout`},
+		"limit that is no text":    {`{"limits":{"memory":16}}`, `limits: memory is a number, must be text`},
+		"memory that is none":      {`{"limits":{"memory":"16MB"}}`, `limits.memory is "16MB"; write a size such as "16MiB"`},
+		"timeout that is none":     {`{"limits":{"timeout":"30"}}`, `limits.timeout is "30"; write a duration such as "30s"`},
+		"timeout below zero":       {`{"limits":{"timeout":"-1s"}}`, `limits.timeout is "-1s"; write a duration such as "30s"`},
+		"truth value for a schema": {`{"config":true}`, `config is true or false, must be an object`},
 		"kind that is none":        {`{"kind":"Adapter"}`, `kind "Adapter" is not one of processor, adapter`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,6 +128,7 @@ func FuzzParseManifest(f *testing.F) {
 	for _, section := range []string{
 		`{}`, `null`, `{"name":"n","version":"1","description":"d","kind":"adapter","codec":"msgpack"}`, `{"Codec":"json"}`,
 		`{"codec":"json","codec":"json"}`, `{"name":"\ud800"}`, `{"name":1e999}`, `[[[[`, `{"name":"n",}`, "{\"name\":\"\xff\"}",
+		`{"hosts":["https://a.example"],"secrets":[],"state":true,"limits":{"memory":"1MiB","timeout":"1s"},"config":{"type":"object"}}`,
 	} {
 		f.Add([]byte(section))
 	}
@@ -125,20 +142,36 @@ func FuzzParseManifest(f *testing.F) {
 		if section == nil {
 			return
 		}
-		want := map[string]string{}
+		var want map[string]any
 		require.NoError(t, json.Unmarshal(section, &want))
-		if _, ok := want["codec"]; !ok {
-			want["codec"] = "json"
+		for key, value := range map[string]any{"name": m.Name, "version": m.Version, "description": m.Description, "kind": m.Kind, "codec": m.Codec} {
+			if _, ok := want[key]; ok || value != map[string]any{"codec": "json"}[key] && value != "" {
+				require.Equal(t, want[key], value, key)
+			}
 		}
-		for key, value := range map[string]string{"name": m.Name, "version": m.Version, "description": m.Description, "kind": m.Kind, "codec": m.Codec} {
-			require.Equal(t, want[key], value, key)
-			delete(want, key)
+		for key, list := range map[string][]string{"hosts": m.Hosts, "secrets": m.Secrets} {
+			items, ok := want[key].([]any)
+			require.Equal(t, ok, list != nil, key)
+			require.Len(t, list, len(items))
 		}
-		require.Empty(t, want)
 		again, err := json.Marshal(m)
 		require.NoError(t, err)
 		back, err := abi.ParseManifest(again)
 		require.NoError(t, err)
+		var schema, same bytes.Buffer // Marshal compacts it and escapes <, > and &
+		json.HTMLEscape(&schema, compact(t, m.Config))
+		json.HTMLEscape(&same, back.Config)
+		require.Equal(t, schema.String(), same.String())
+		m.Config, back.Config = nil, nil
 		require.Equal(t, m, back)
 	})
+}
+
+func compact(t *testing.T, doc []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if doc != nil {
+		require.NoError(t, json.Compact(&b, doc))
+	}
+	return b.Bytes()
 }

@@ -22,6 +22,8 @@ type PluginConfig struct {
 	MaxInstances int `koanf:"max_instances"`
 	// EmitStreams are the streams that an emit may name; none means that it may name platforms only.
 	EmitStreams []string `koanf:"emit_streams"`
+	// State tells whether the plugin may keep state.
+	State bool `koanf:"state"`
 	// HTTP is what the plugin may do over HTTP: nothing unless it names an origin.
 	HTTP HTTPConfig `koanf:"http"`
 	// Secrets are what the host puts into the plugin's requests and the plugin never sees, by the id that it asks for.
@@ -34,7 +36,7 @@ type PluginConfig struct {
 func DefaultPlugin() PluginConfig {
 	return PluginConfig{
 		Timeout: 30 * time.Second, MemoryLimit: 64 * units.MiB,
-		EmitStreams: []string{}, HTTP: DefaultHTTP(), Secrets: map[string]SecretConfig{}, Config: map[string]any{},
+		EmitStreams: []string{}, State: true, HTTP: DefaultHTTP(), Secrets: map[string]SecretConfig{}, Config: map[string]any{},
 	}
 }
 

@@ -53,6 +53,7 @@ type egress struct {
 	plugin    string
 	cfg       HTTPConfig
 	origins   []origin
+	hosts     []origin // that the plugin's manifest asks for; nil where it says nothing of them
 	methods   []string
 	secrets   map[string]*secret
 	places    *semaphore.Weighted
@@ -65,9 +66,9 @@ type egress struct {
 
 // newEgress reads the plugin's secrets and prepares its connections, none of which is made yet. Its error begins with
 // the key of the secret that can't be read.
-func (h *Host) newEgress(plugin string, cfg *PluginConfig) (*egress, error) {
+func (h *Host) newEgress(plugin string, cfg *PluginConfig, hosts []origin) (*egress, error) {
 	e := &egress{
-		plugin: plugin, cfg: cfg.HTTP, origins: parseOrigins(cfg.HTTP.Origins), methods: cfg.HTTP.Methods,
+		plugin: plugin, cfg: cfg.HTTP, origins: parseOrigins(cfg.HTTP.Origins), hosts: hosts, methods: cfg.HTTP.Methods,
 		secrets: map[string]*secret{}, places: semaphore.NewWeighted(int64(cfg.HTTP.MaxConcurrent)),
 	}
 	if len(e.methods) == 0 {
@@ -136,6 +137,8 @@ func (e *egress) check(method string, u *url.URL) error {
 		return refuse(abi.ErrnoInvalid, "the URL's host %v", err)
 	case !anyCovers(e.origins, o):
 		return refuse(abi.ErrnoDenied, "%v is not in plugins.%s.http.origins", o, e.plugin)
+	case e.hosts != nil && !anyCovers(e.hosts, o):
+		return refuse(abi.ErrnoDenied, "%v is not among the hosts that the plugin's manifest asks for", o)
 	case !slices.Contains(e.methods, method):
 		return refuse(abi.ErrnoDenied, "the method %s is not in plugins.%s.http.methods", oneLine(method), e.plugin)
 	}

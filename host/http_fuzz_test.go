@@ -59,7 +59,7 @@ func FuzzPolicy(f *testing.F) {
 	h := quietHost(f)
 	cfg := testConfig()
 	cfg.HTTP.Origins = []string{"https://api.example.org"}
-	e, err := h.newEgress("p", &cfg)
+	e, err := h.newEgress("p", &cfg, nil)
 	require.NoError(f, err)
 	f.Cleanup(e.close)
 	f.Fuzz(func(t *testing.T, method, url, name, value string) {

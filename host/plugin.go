@@ -23,6 +23,8 @@ type Plugin struct {
 	manifest abi.Manifest
 	codec    abi.Codec
 	config   []byte // cfg.Config in the plugin's encoding
+	granted  Grant
+	hosts    []origin // that the manifest asks for; nil where it says nothing of them
 	streams  map[string]bool
 	egress   *egress
 	log      *slog.Logger
@@ -87,10 +89,13 @@ func (p *Plugin) prepare() error {
 	if err != nil {
 		return err
 	}
+	if err := p.grant(doc); err != nil {
+		return err
+	}
 	if p.config, err = p.codec.AppendJSON(nil, doc); err != nil {
 		return fmt.Errorf("plugins.%s.config: %w", p.name, err)
 	}
-	p.egress, err = p.host.newEgress(p.name, &p.cfg)
+	p.egress, err = p.host.newEgress(p.name, &p.cfg, p.hosts)
 	return err
 }
 

@@ -116,6 +116,8 @@ func (c *call) stateKey(mem api.Memory, ptr, size uint32) (key []byte, errno abi
 		return nil, abi.ErrnoDenied, "no message is being handled"
 	case c.plugin.host.state == nil:
 		return nil, abi.ErrnoDenied, "the host keeps no state"
+	case !c.plugin.cfg.State:
+		return nil, abi.ErrnoDenied, fmt.Sprintf("plugins.%s.state or the plugin's manifest says false", c.plugin.name)
 	}
 	key, ok := mem.Read(ptr, size)
 	switch {
