@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/sgstreamd/sgstreamd/abi"
@@ -90,6 +92,7 @@ func (h *Host) compile(ctx context.Context, binary []byte, limit uint32) (*compi
 
 func compileWith(ctx context.Context, config wazero.RuntimeConfig, binary []byte) (*compiled, error) {
 	c := &compiled{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	ctx = experimental.WithCompilationWorkers(ctx, goruntime.GOMAXPROCS(0))
 	err := guard(func() (err error) {
 		c.module, err = c.runtime.CompileModule(ctx, binary)
 		return err

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +22,13 @@ type PluginConfig struct {
 	// role that the plugin serves may have in flight.
 	// The daemon holds no more messages for the plugin than that.
 	MaxInstances int `koanf:"max_instances"`
+	// RecycleCalls is the number of calls after which an instance is replaced by a new one; 0 means never.
+	RecycleCalls int `koanf:"recycle_calls"`
+	// RecycleMemory is the size that the memory of an instance may grow to; one that has grown beyond it is replaced
+	// after its call, since a memory never shrinks. 0 means three quarters of MemoryLimit.
+	RecycleMemory units.Base2Bytes `koanf:"recycle_memory"`
+	// SHA256 is what the module's file must hash to, in hexadecimal digits; empty takes any.
+	SHA256 string `koanf:"sha256"`
 	// EmitStreams are the streams that an emit may name; none means that it may name platforms only.
 	EmitStreams []string `koanf:"emit_streams"`
 	// State tells whether the plugin may keep state.
@@ -35,7 +44,7 @@ type PluginConfig struct {
 // DefaultPlugin returns the defaults of PluginConfig.
 func DefaultPlugin() PluginConfig {
 	return PluginConfig{
-		Timeout: 30 * time.Second, MemoryLimit: 64 * units.MiB,
+		Timeout: 30 * time.Second, MemoryLimit: 64 * units.MiB, RecycleCalls: 100_000,
 		EmitStreams: []string{}, State: true, HTTP: DefaultHTTP(), Secrets: map[string]SecretConfig{}, Config: map[string]any{},
 	}
 }
@@ -51,6 +60,10 @@ func (c *PluginConfig) Validate() error {
 	check(c.Timeout >= time.Millisecond && c.Timeout <= 24*time.Hour, "timeout", `is %v; write "1ms" to "24h"`, c.Timeout)
 	check(c.MemoryLimit >= 64*units.KiB && c.MemoryLimit <= 4*units.GiB, "memory_limit", `is %v; write "64KiB" (one page) to "4GiB"`, c.MemoryLimit)
 	check(c.MaxInstances >= 0 && c.MaxInstances <= 100_000, "max_instances", "is %d; write 0 (as many as are in flight) to 100000", c.MaxInstances)
+	check(c.RecycleCalls >= 0 && c.RecycleCalls <= 1_000_000_000, "recycle_calls", "is %d; write 0 (never) to 1000000000", c.RecycleCalls)
+	check(c.RecycleMemory >= 0 && c.RecycleMemory <= c.MemoryLimit, "recycle_memory",
+		`is %v; write "0B" (three quarters of memory_limit) to %v, which is memory_limit`, c.RecycleMemory, c.MemoryLimit)
+	check(c.SHA256 == "" || isSHA256(c.SHA256), "sha256", "is %.100q; write the 64 digits that sha256sum prints of the file", c.SHA256)
 	for _, s := range c.EmitStreams {
 		check(s != "", "emit_streams", "holds an empty name; remove it")
 	}
@@ -60,6 +73,11 @@ func (c *PluginConfig) Validate() error {
 		errs = append(errs, below("secrets."+id, secret.Validate())...)
 	}
 	return errors.Join(errs...)
+}
+
+func isSHA256(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size
 }
 
 // below puts the key of a table before each of its mistakes.

@@ -14,14 +14,16 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 )
 
-// Grant is what a module asks for in its manifest and is granted, so that it can be held against what another version
-// of it asks for. What the manifest says nothing of is granted as the operator's configuration has it.
+// Grant is what a module asks for and the operator's configuration grants, in the words of its manifest, so that it can
+// be held against what another version of it asks for.
 type Grant struct {
-	// Hosts are the origins that it may reach; nil where its manifest says nothing and it can make requests.
+	// Hosts are the hosts of its manifest; nil, for any that the configuration allows, where that says nothing of them
+	// and the module can make requests.
 	Hosts []string `json:"hosts"`
-	// Secrets are the ids of the secrets that it may use; nil where its manifest says nothing and it can make requests.
+	// Secrets are the ids of the secrets that it uses where it gets them; nil, for any that the configuration has for
+	// it, where its manifest says nothing of them and the module can make requests.
 	Secrets []string `json:"secrets"`
-	// State tells whether it may keep state.
+	// State tells whether it keeps state.
 	State bool `json:"state"`
 	// Memory is what an instance needs at least, in bytes; 0 where it does not say.
 	Memory int64 `json:"memory"`
@@ -115,7 +117,7 @@ func (p *Plugin) grantHosts(configuration []byte, requests bool) error {
 		if !anyCovers(allowed, o) {
 			return fmt.Errorf("its manifest asks for the host %v, which plugins.%s.http.origins does not have; add it there if the plugin may reach it", o, p.name)
 		}
-		p.granted.Hosts, p.hosts = append(p.granted.Hosts, o.String()), append(p.hosts, o)
+		p.granted.Hosts, p.hosts = append(p.granted.Hosts, text), append(p.hosts, o)
 	}
 	return nil
 }
@@ -188,8 +190,8 @@ func (p *Plugin) grantSecrets(requests bool) error {
 		}
 		if ok {
 			asked[id] = c
-			p.granted.Secrets = append(p.granted.Secrets, id)
 		}
+		p.granted.Secrets = append(p.granted.Secrets, id)
 	}
 	p.cfg.Secrets = asked
 	return nil
@@ -203,7 +205,7 @@ func (p *Plugin) grantState() error {
 	if asks != nil && !*asks {
 		p.cfg.State = false
 	}
-	p.granted.State = p.cfg.State && p.imports(abi.ImportKVGet, abi.ImportKVSet)
+	p.granted.State = p.imports(abi.ImportKVGet, abi.ImportKVSet) && (asks == nil || *asks)
 	return nil
 }
 

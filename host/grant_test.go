@@ -89,7 +89,7 @@ func TestAModuleReachesTheHostsOfItsManifestOnly(t *testing.T) {
 		func(c *PluginConfig) { c.HTTP.Origins = append(c.HTTP.Origins, "https://*.example.org") },
 		withSecret(t, "other", plain, s.URL))
 	require.NoError(t, err)
-	require.Equal(t, Grant{Hosts: []string{"https://*.example.org"}, Secrets: []string{}, State: false}, p.Granted())
+	require.Equal(t, Grant{Hosts: []string{"https://*.example.org"}, Secrets: []string{"key"}}, p.Granted())
 	a := newProgram().open(object{"url": s.URL}).open(object{"url": "https://a.example.org", "secrets": []string{"other"}}).ask(t, p)
 	a.errno(abi.ErrnoDenied) // a host that the operator allows, and the manifest does not ask for
 	a.errno(abi.ErrnoDenied) // a secret that the operator grants, and the manifest does not ask for

@@ -23,6 +23,7 @@ type instance struct {
 	stack          [2]uint64 // parameters and results of the guest's functions
 	stdout, stderr lineWriter
 	startPages     uint32 // size of the memory once the instance was ready, in pages
+	calls          int    // of sgs_handle that it has served
 	idleSince      time.Time
 	call           *call // the one that runs, nil between two
 }
@@ -103,6 +104,7 @@ func (in *instance) setUp(c *call) error {
 func (in *instance) handle(ctx context.Context, m *abi.Message, doc []byte) (abi.Verdict, error) {
 	c, end := in.begin(ctx, m)
 	defer end()
+	in.calls++
 	ptr, err := c.deliver(doc)
 	if err != nil {
 		return abi.Verdict{}, err
@@ -140,11 +142,19 @@ func (in *instance) pages() uint32 {
 	return pages
 }
 
-// isBloated tells whether the memory has grown close to its limit. It never shrinks, so the next message
-// may not find room in it that it would find in a new instance.
-func (in *instance) isBloated() bool {
+// isWornOut tells whether the instance has served its calls, or its memory has grown beyond the mark. That never
+// shrinks, so the next message may not find room in it that it would find in a new instance.
+func (in *instance) isWornOut() bool {
+	cfg := &in.plugin.cfg
+	if cfg.RecycleCalls > 0 && in.calls >= cfg.RecycleCalls {
+		return true
+	}
+	mark := int64(cfg.RecycleMemory)
+	if mark == 0 {
+		mark = int64(in.plugin.memoryLimit()) * pageSize / 4 * 3
+	}
 	pages := in.pages()
-	return pages > in.startPages && uint64(pages)*4 > uint64(in.plugin.memoryLimit())*3
+	return pages > in.startPages && int64(pages)*pageSize > mark
 }
 
 // memoryNote says that the memory stands at its limit, or so close to it that this is probably what a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,9 @@ type metrics struct {
 	requests                *prometheus.CounterVec // over HTTP
 	own                     *prometheus.CounterVec // by the plugin's own names
 	seconds                 *prometheus.HistogramVec
+
+	mu     sync.Mutex
+	counts map[string]*counters // by plugin: a new version goes on with the names of the one before
 }
 
 // pluginMetrics are those of one plugin.
@@ -39,6 +43,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append(plugin, labels...))
 	}
 	m := &metrics{
+		counts:    map[string]*counters{},
 		instances: gauge("sgstreamd_plugin_instances", "Instances of the plugin, idle ones included."),
 		busy:      gauge("sgstreamd_plugin_instances_busy", "Instances of the plugin that are in a call."),
 		calls:     counter("sgstreamd_plugin_calls_total", "Calls of the plugin, by outcome.", "outcome"),
@@ -73,12 +78,17 @@ func register[C prometheus.Collector](r prometheus.Registerer, c *C) error {
 }
 
 func (m *metrics) of(plugin string) pluginMetrics {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.counts[plugin] == nil {
+		m.counts[plugin] = &counters{vec: m.own.MustCurryWith(prometheus.Labels{"plugin": plugin}), byName: map[string]prometheus.Counter{}}
+	}
 	return pluginMetrics{
 		instances: m.instances.WithLabelValues(plugin), busy: m.busy.WithLabelValues(plugin),
 		calls: m.calls.MustCurryWith(prometheus.Labels{"plugin": plugin}),
 		traps: m.traps.WithLabelValues(plugin), deadlines: m.deadlines.WithLabelValues(plugin),
 		requests: m.requests.MustCurryWith(prometheus.Labels{"plugin": plugin}),
-		own:      &counters{vec: m.own.MustCurryWith(prometheus.Labels{"plugin": plugin}), byName: map[string]prometheus.Counter{}},
+		own:      m.counts[plugin],
 		seconds:  m.seconds.WithLabelValues(plugin),
 	}
 }

@@ -2,9 +2,12 @@ package host
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +34,7 @@ type Plugin struct {
 	metrics  pluginMetrics
 	compiled *compiled
 	pool     *pool
+	sha256   string // of the module's file, in hexadecimal digits
 
 	life context.Context // ended by kill, and every running call with it
 	kill context.CancelCauseFunc
@@ -63,7 +67,13 @@ func (h *Host) load(ctx context.Context, name, path string, cfg PluginConfig, in
 	if err != nil {
 		return nil, err
 	}
-	p := &Plugin{host: h, name: name, cfg: cfg, log: h.log.With("plugin", name), pool: newPool(cfg.MaxInstances)}
+	sum := sha256.Sum256(binary)
+	p := &Plugin{
+		host: h, name: name, cfg: cfg, log: h.log.With("plugin", name), pool: newPool(cfg.MaxInstances), sha256: hex.EncodeToString(sum[:]),
+	}
+	if pin := cfg.SHA256; pin != "" && !strings.EqualFold(pin, p.sha256) {
+		return nil, fmt.Errorf("%s: its SHA-256 is %s, and plugins.%s.sha256 says otherwise; put the right file there, or change the pin", path, p.sha256, name)
+	}
 	p.life, p.kill = context.WithCancelCause(context.Background())
 	if err := p.compile(ctx, binary); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -104,6 +114,9 @@ func (p *Plugin) Name() string { return p.name }
 
 // Manifest returns what the module says of itself.
 func (p *Plugin) Manifest() abi.Manifest { return p.manifest }
+
+// SHA256 returns the hash of the module's file, in hexadecimal digits.
+func (p *Plugin) SHA256() string { return p.sha256 }
 
 // Start makes the first instance: its instantiation, _initialize and sgs_configure, together within
 // cfg.Timeout. So a bad plugin is refused at once, and not by its first message.
@@ -179,7 +192,7 @@ func (p *Plugin) handle(ctx context.Context, stop <-chan struct{}, m *abi.Messag
 
 // giveBack returns an instance to the pool, or closes it where it has grown too large to be kept.
 func (p *Plugin) giveBack(in *instance) {
-	if in.isBloated() {
+	if in.isWornOut() {
 		in.stop(p.life)
 		in.close()
 		return

@@ -176,7 +176,7 @@ func TestLayersMergeKeyByKey(t *testing.T) {
 	want.Plugins.ByName = map[string]host.PluginConfig{
 		"Other": host.DefaultPlugin(),
 		"echo": {
-			Timeout: 2 * time.Second, MemoryLimit: units.MiB, MaxInstances: 3, EmitStreams: []string{}, State: true,
+			Timeout: 2 * time.Second, MemoryLimit: units.MiB, MaxInstances: 3, RecycleCalls: 100_000, EmitStreams: []string{}, State: true,
 			HTTP: host.DefaultHTTP(), Secrets: map[string]host.SecretConfig{}, Config: map[string]any{"a": int64(1), "b": "text"},
 		},
 	}
