@@ -96,6 +96,9 @@ const (
 	OrderChannel = "channel"
 )
 
+// PlatformsAuto, in the place of platforms, stands for those of the adapters that are there.
+const PlatformsAuto = "auto"
+
 // InboundConfig is the processor role: messages come in, replies go out.
 type InboundConfig struct {
 	Enabled bool   `koanf:"enabled"`
@@ -129,7 +132,8 @@ type OnceConfig struct {
 
 // OutboundConfig is the adapter role: replies are delivered to the chat platforms.
 type OutboundConfig struct {
-	// Platforms are the platforms to deliver to. None turns the role off.
+	// Platforms are the platforms to deliver to. None turns the role off; PlatformsAuto alone delivers to that of every
+	// plugin whose manifest says that it is an adapter.
 	Platforms []string `koanf:"platforms"`
 	// Adapters names the plugin of a platform where it is not the one of the same name.
 	Adapters map[string]string `koanf:"adapters"`
@@ -226,6 +230,31 @@ func (c *OutboundConfig) GroupOf(platform string) string {
 	return strings.ReplaceAll(c.Group, "{platform}", platform)
 }
 
+// Auto tells whether the platforms are those of the adapters that are there.
+func (c *OutboundConfig) Auto() bool { return slices.Contains(c.Platforms, PlatformsAuto) }
+
+// PlatformsOf returns the platforms that the plugin delivers to if it is an adapter, in the order of their names.
+func (c *OutboundConfig) PlatformsOf(plugin string) []string {
+	var platforms []string
+	for _, p := range c.Platforms {
+		if p != PlatformsAuto && c.AdapterOf(p) == plugin {
+			platforms = append(platforms, p)
+		}
+	}
+	if c.Auto() {
+		for platform, adapter := range c.Adapters {
+			if adapter == plugin {
+				platforms = append(platforms, platform)
+			}
+		}
+		if len(platforms) == 0 && c.AdapterOf(plugin) == plugin {
+			platforms = []string{plugin}
+		}
+	}
+	slices.Sort(platforms)
+	return platforms
+}
+
 // AdapterOf returns the name of the platform's plugin.
 func (c *OutboundConfig) AdapterOf(platform string) string {
 	if name, ok := c.Adapters[platform]; ok {
@@ -284,6 +313,8 @@ func (c *InboundConfig) Validate() error {
 func (c *OutboundConfig) Validate() error {
 	var is checks
 	seen := map[string]bool{}
+	auto := slices.Contains(c.Platforms, PlatformsAuto)
+	is.that(!auto || len(c.Platforms) == 1, "platforms", `names others beside "auto"; write one or the other`)
 	for _, p := range c.Platforms {
 		is.that(p != "", "platforms", "holds an empty name; remove it")
 		is.that(!seen[p], "platforms", "names %q twice; remove one", p)
@@ -291,7 +322,7 @@ func (c *OutboundConfig) Validate() error {
 	}
 	for _, p := range slices.Sorted(maps.Keys(c.Adapters)) {
 		name := c.Adapters[p]
-		is.that(seen[p], "adapters."+p, "names a platform that is not in platforms; add %q there or remove it here", p)
+		is.that(seen[p] || auto, "adapters."+p, "names a platform that is not in platforms; add %q there or remove it here", p)
 		is.that(name != "", "adapters."+p, "is empty; name a plugin or remove the key")
 	}
 	is.that(c.StreamPrefix != "", "stream_prefix", `is empty; the fleet's is "sg:stream:outbound"`)

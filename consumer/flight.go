@@ -53,10 +53,9 @@ func (d *delivery) held() heldLock {
 
 // flight is everything that was fetched and is not committed yet.
 type flight struct {
+	mu    sync.Mutex
 	limit int
-
 	// An entry can be here twice: with a group that was destroyed and made anew, it is delivered again.
-	mu  sync.Mutex
 	now map[*delivery]struct{}
 }
 
@@ -69,6 +68,13 @@ func (f *flight) room() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.limit - len(f.now)
+}
+
+// resize changes how many may be fetched. What is here beyond that stays.
+func (f *flight) resize(limit int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.limit = limit
 }
 
 func (f *flight) add(d *delivery) {

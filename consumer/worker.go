@@ -191,6 +191,12 @@ func (w *Worker) missingRights(ctx context.Context) ([]string, error) {
 	return missing, err
 }
 
+// Resize changes the number of messages that the worker may hold, at least 1, from its next fetch on.
+func (w *Worker) Resize(maxInFlight int) {
+	w.flight.resize(maxInFlight)
+	w.nudge()
+}
+
 // Ready returns nil while the worker reads its stream, else the reason why it does not.
 func (w *Worker) Ready() error {
 	if p := w.problem.Load(); p != nil {

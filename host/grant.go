@@ -63,6 +63,25 @@ func listBeyond(what, all string, mine, others []string) []string {
 	return more
 }
 
+// asked is what the module asks for, by its manifest and by what it imports.
+func (p *Plugin) asked() Grant {
+	m := &p.manifest
+	g := Grant{Hosts: m.Hosts, State: p.imports(abi.ImportKVGet, abi.ImportKVSet) && (m.State == nil || *m.State)}
+	for _, text := range m.Secrets {
+		g.Secrets = append(g.Secrets, strings.TrimSuffix(text, abi.OptionalMark))
+	}
+	if !p.imports(abi.ImportHTTPOpen) {
+		g.Hosts, g.Secrets = []string{}, []string{}
+	}
+	if least, err := units.ParseBase2Bytes(m.Limits.Memory); err == nil {
+		g.Memory = int64(least)
+	}
+	if least, err := time.ParseDuration(m.Limits.Timeout); err == nil {
+		g.Timeout = least.Milliseconds()
+	}
+	return g
+}
+
 // grant holds what the manifest asks for against what the operator grants, and cuts the latter down to the former. The
 // configuration is as the module will get it, in JSON.
 func (p *Plugin) grant(configuration []byte) error {
@@ -72,42 +91,35 @@ func (p *Plugin) grant(configuration []byte) error {
 	if err := p.grantLimits(); err != nil {
 		return err
 	}
-	requests := p.imports(abi.ImportHTTPOpen)
-	if err := p.grantHosts(configuration, requests); err != nil {
+	if err := p.grantHosts(configuration); err != nil {
 		return err
 	}
-	if err := p.grantSecrets(requests); err != nil {
+	if err := p.grantSecrets(); err != nil {
 		return err
 	}
-	return p.grantState()
+	if err := p.grantState(); err != nil {
+		return err
+	}
+	p.granted = p.asked()
+	return nil
 }
 
 func (p *Plugin) grantLimits() error {
-	if text := p.manifest.Limits.Memory; text != "" {
-		least, err := units.ParseBase2Bytes(text)
-		if err != nil || least > p.cfg.MemoryLimit {
-			return fmt.Errorf("its manifest asks for memory of %s, and plugins.%s.memory_limit is %v; raise it", text, p.name, p.cfg.MemoryLimit)
-		}
-		p.granted.Memory = int64(least)
+	asked := p.asked()
+	if units.Base2Bytes(asked.Memory) > p.cfg.MemoryLimit {
+		return fmt.Errorf("its manifest asks for memory of %s, and plugins.%s.memory_limit is %v; raise it", p.manifest.Limits.Memory, p.name, p.cfg.MemoryLimit)
 	}
-	if text := p.manifest.Limits.Timeout; text != "" {
-		least, err := time.ParseDuration(text)
-		if err != nil || least > p.cfg.Timeout {
-			return fmt.Errorf("its manifest asks for a timeout of %s, and plugins.%s.timeout is %v; raise it", text, p.name, p.cfg.Timeout)
-		}
-		p.granted.Timeout = least.Milliseconds()
+	if asked.Timeout > p.cfg.Timeout.Milliseconds() {
+		return fmt.Errorf("its manifest asks for a timeout of %s, and plugins.%s.timeout is %v; raise it", p.manifest.Limits.Timeout, p.name, p.cfg.Timeout)
 	}
 	return nil
 }
 
-func (p *Plugin) grantHosts(configuration []byte, requests bool) error {
+func (p *Plugin) grantHosts(configuration []byte) error {
 	if p.manifest.Hosts == nil {
-		if !requests {
-			p.granted.Hosts = []string{}
-		}
 		return nil
 	}
-	p.granted.Hosts, p.hosts = []string{}, []origin{}
+	p.hosts = []origin{}
 	allowed := parseOrigins(p.cfg.HTTP.Origins)
 	for _, text := range p.manifest.Hosts {
 		o, err := p.askedHost(text, configuration)
@@ -117,7 +129,7 @@ func (p *Plugin) grantHosts(configuration []byte, requests bool) error {
 		if !anyCovers(allowed, o) {
 			return fmt.Errorf("its manifest asks for the host %v, which plugins.%s.http.origins does not have; add it there if the plugin may reach it", o, p.name)
 		}
-		p.granted.Hosts, p.hosts = append(p.granted.Hosts, text), append(p.hosts, o)
+		p.hosts = append(p.hosts, o)
 	}
 	return nil
 }
@@ -173,14 +185,10 @@ func configured(key string, configuration, schema []byte) (string, error) {
 	return "", fmt.Errorf("%s%s names a key that the configuration does not have, or whose value is no text", abi.ConfigHost, key)
 }
 
-func (p *Plugin) grantSecrets(requests bool) error {
+func (p *Plugin) grantSecrets() error {
 	if p.manifest.Secrets == nil {
-		if !requests {
-			p.granted.Secrets = []string{}
-		}
 		return nil
 	}
-	p.granted.Secrets = []string{}
 	asked := map[string]SecretConfig{}
 	for _, text := range p.manifest.Secrets {
 		id, optional := strings.CutSuffix(text, abi.OptionalMark)
@@ -191,7 +199,6 @@ func (p *Plugin) grantSecrets(requests bool) error {
 		if ok {
 			asked[id] = c
 		}
-		p.granted.Secrets = append(p.granted.Secrets, id)
 	}
 	p.cfg.Secrets = asked
 	return nil
@@ -205,7 +212,6 @@ func (p *Plugin) grantState() error {
 	if asks != nil && !*asks {
 		p.cfg.State = false
 	}
-	p.granted.State = p.imports(abi.ImportKVGet, abi.ImportKVSet) && (asks == nil || *asks)
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/sgstreamd/sgstreamd/abi"
 )
 
 // The engine bounds memories but not tables, and a table of four thousand million references would cost
@@ -19,6 +21,7 @@ const (
 
 // Section ids of the binary format (https://www.w3.org/TR/wasm-core-2/#sections).
 const (
+	sectionCustom = 0
 	sectionTable  = 4
 	sectionMemory = 5
 )
@@ -147,4 +150,35 @@ func (r *reader) limits() (low, high uint32) {
 		high = r.u32()
 	}
 	return low, high
+}
+
+// ManifestOf reads the manifest of the module in a file, and checks nothing else of it.
+func ManifestOf(path string) (abi.Manifest, error) {
+	module, err := readModule(path)
+	if err != nil {
+		return abi.Manifest{}, err
+	}
+	m, err := manifestOf(module)
+	if err != nil {
+		return abi.Manifest{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+func manifestOf(module []byte) (abi.Manifest, error) {
+	if err := checkHeader(module); err != nil {
+		return abi.Manifest{}, err
+	}
+	for rest := module[8:]; len(rest) > 0; {
+		id, r := rest[0], reader{rest: rest[1:]}
+		body := reader{rest: r.bytes(r.u32())}
+		if r.err != nil {
+			return abi.Manifest{}, r.err
+		}
+		if id == sectionCustom && string(body.bytes(body.u32())) == abi.ManifestSection && body.err == nil {
+			return abi.ParseManifest(body.rest)
+		}
+		rest = r.rest
+	}
+	return abi.ParseManifest(nil)
 }

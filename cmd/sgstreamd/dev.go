@@ -63,6 +63,7 @@ func devConfig(pluginsDir, processor string) (config.Config, error) {
 	cfg.Inbound.Processor = processor
 	cfg.Outbound.Platforms = []string{devPlatform}
 	cfg.Admin.Listen = ""
+	cfg.Plugins.LockFile = config.LockOff // who writes a plugin changes what it asks for all the time
 	cfg.Drain.Timeout = 5 * time.Second
 	for _, a := range []*consumer.AutoclaimConfig{&cfg.Inbound.Autoclaim, &cfg.Outbound.Autoclaim} {
 		a.Interval, a.MinIdle = 500*time.Millisecond, 2*time.Second

@@ -22,7 +22,10 @@ func newRun() *cobra.Command {
 
 On SIGTERM or SIGINT it takes no new message, finishes what is in flight (up to drain.timeout), gives
 back what it had not begun, and exits 0. If the drain's time is over, or a second signal comes, it
-cancels what is in flight, gives that back too, and exits 3.`,
+cancels what is in flight, gives that back too, and exits 3.
+
+A module that is put into plugins.dir, replaced or removed takes effect between two messages. On SIGHUP
+the configuration is read anew, and the tables of the plugins in it take effect.`,
 		Example: `  sgstreamd run --config /etc/sgstreamd/config.toml
   SGSTREAMD_REDIS__URL=redis://10.0.0.5:6379/0 sgstreamd run --plugins-dir build/plugins
   sgstreamd run --set outbound.platforms=discord,matrix`,
@@ -38,7 +41,13 @@ cancels what is in flight, gives that back too, and exits 3.`,
 		flags.report(log)
 		ctx, cut, release := untilSignalled(cmd.Context())
 		defer release()
-		return app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut})
+		reload := make(chan os.Signal, 1)
+		signal.Notify(reload, syscall.SIGHUP)
+		defer signal.Stop(reload)
+		return app.Run(ctx, app.Options{
+			Config: cfg, Log: log, Cut: cut, Reload: reload,
+			Reread: func() (config.Config, error) { return flags.load(cmd) },
+		})
 	}
 	return c
 }

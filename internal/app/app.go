@@ -5,8 +5,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -17,6 +17,10 @@ import (
 	"github.com/sgstreamd/sgstreamd/internal/admin"
 	"github.com/sgstreamd/sgstreamd/internal/config"
 )
+
+// autoWorkers is the number of workers that there are connections for where adapters may come and go. Connections are
+// made as they are needed.
+const autoWorkers = 32
 
 // ErrDrainIncomplete is in Run's error when messages were cut short by the drain's end, or by Options.Cut.
 var ErrDrainIncomplete = errors.New("the drain was not complete")
@@ -32,6 +36,10 @@ type Options struct {
 	Log *slog.Logger
 	// Cut, when it is closed, ends a drain at once.
 	Cut <-chan struct{}
+	// Reload tells, each time that something is received, that the plugins' configuration is to be taken anew, and Reread
+	// reads it. Nil is never.
+	Reload <-chan os.Signal
+	Reread func() (config.Config, error)
 	// Started, if not nil, is called once everything works.
 	Started func(Addresses)
 }
@@ -63,8 +71,12 @@ type daemon struct {
 	working  context.Context // done when calls are to be cancelled
 	endWork  context.CancelCauseFunc
 
-	reading    []<-chan struct{} // of each worker
 	workers    sync.WaitGroup
+	processor  *worker                    // nil where there is none
+	adapters   map[string]*worker         // by platform
+	leaving    map[string]<-chan struct{} // by platform: closed when its former worker is through
+	kept       chan struct{}              // closed when the keeper has ended; nil before it has begun
+	lockSeen   fileMark                   // of the lock file; the keeper's
 	mu         sync.Mutex
 	unfinished []error // of the workers whose drain was not complete
 }
@@ -72,7 +84,10 @@ type daemon struct {
 // Run starts the daemon and returns when it has stopped: after ctx is done and the drain is over, or when it
 // could not start. Nothing of it is left behind.
 func Run(ctx context.Context, o Options) error {
-	d := &daemon{Options: o, cleanups: cleanups{log: o.Log}, registry: prometheus.NewRegistry()}
+	d := &daemon{
+		Options: o, cleanups: cleanups{log: o.Log}, registry: prometheus.NewRegistry(),
+		adapters: map[string]*worker{}, leaving: map[string]<-chan struct{}{},
+	}
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.metrics = consumer.NewMetrics(d.registry)
 	d.consumer = consumer.Name()
@@ -98,6 +113,7 @@ func Run(ctx context.Context, o Options) error {
 func (d *daemon) start() error {
 	for _, step := range []func() error{
 		d.openRedis, d.serveAdmin, d.loadPlugins, d.awaitRedis, d.examineRedis, d.startOutbound, d.startPlugins, d.startInbound, d.awaitReading,
+		d.keepPlugins,
 	} {
 		if err := step(); err != nil {
 			if d.stopping.Err() != nil && errors.Is(err, context.Canceled) {
@@ -125,7 +141,11 @@ func (d *daemon) openRedis() error {
 		c.URL = e.URL()
 		d.Log.Warn("embedded redis: for development; it keeps nothing, and nobody else can share the work", "url", c.URL)
 	}
-	client, err := consumer.Dial(c, 1+len(d.Config.Outbound.Platforms))
+	workers := 1 + len(d.Config.Outbound.Platforms)
+	if d.Config.Outbound.Auto() {
+		workers = autoWorkers
+	}
+	client, err := consumer.Dial(c, workers)
 	if err != nil {
 		return err
 	}
@@ -156,68 +176,6 @@ func (d *daemon) awaitRedis() error {
 	})
 }
 
-// startOutbound starts reading the platforms' streams before their adapters have an instance, and before
-// anything here can write to them, so that no reply is missed.
-func (d *daemon) startOutbound() error {
-	d.status.set("starting")
-	if len(d.Config.Outbound.Platforms) == 0 {
-		d.Log.Warn("outbound.platforms is empty: no replies are delivered by this daemon")
-	}
-	for _, platform := range d.Config.Outbound.Platforms {
-		h := d.plugins.byName[d.Config.Outbound.AdapterOf(platform)]
-		c := consumer.Outbound(d.consumer, platform, d.Config.Outbound, d.Config.DeadLetters, d.Config.State)
-		c.MaxInFlight = d.places(d.Config.Outbound.AdapterOf(platform), c.MaxInFlight)
-		d.startWorker(c, h)
-	}
-	return nil
-}
-
-func (d *daemon) startInbound() error {
-	if !d.Config.Inbound.Enabled {
-		return nil
-	}
-	h := d.plugins.byName[d.Config.Inbound.Processor]
-	c := consumer.Inbound(d.consumer, d.Config.Inbound, d.Config.Outbound, d.Config.DeadLetters, d.Config.State)
-	c.MaxInFlight = d.places(d.Config.Inbound.Processor, c.MaxInFlight)
-	d.startWorker(c, h)
-	return nil
-}
-
-// places is how many messages a worker may hold: no more than its plugin has instances for. What is fetched and can't
-// be begun ages here while another daemon could have it.
-func (d *daemon) places(plugin string, maxInFlight int) int {
-	if n := d.Config.Plugins.For(plugin).MaxInstances; n > 0 {
-		return min(n, maxInFlight)
-	}
-	return maxInFlight
-}
-
-func (d *daemon) startWorker(c consumer.WorkerConfig, h consumer.Handler) {
-	c.WaitReplicas, c.WaitTimeout = d.Config.Redis.WaitReplicas, d.Config.Redis.WaitTimeout
-	w := consumer.NewWorker(c, d.redis, h, d.metrics, d.Log)
-	d.status.add(w.Ready)
-	d.reading = append(d.reading, w.Reading())
-	d.workers.Go(func() {
-		if err := w.Run(d.stopping, d.working); err != nil {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.unfinished = append(d.unfinished, fmt.Errorf("%w: %w", ErrDrainIncomplete, err))
-		}
-	})
-}
-
-// awaitReading waits until every worker reads its stream. One that can't says why in the log and in /readyz.
-func (d *daemon) awaitReading() error {
-	for _, reading := range d.reading {
-		select {
-		case <-reading:
-		case <-d.stopping.Done():
-			return d.stopping.Err()
-		}
-	}
-	return nil
-}
-
 // drain stops the workers and waits for them. What is still in flight when the drain's time is over, or Cut is
 // closed, is cancelled; after a start that failed, that is at once.
 func (d *daemon) drain(failed error) error {
@@ -225,6 +183,9 @@ func (d *daemon) drain(failed error) error {
 	d.stop()
 	if failed != nil {
 		d.endWork(errStopping)
+	}
+	if d.kept != nil {
+		<-d.kept // it starts and stops workers
 	}
 	done := make(chan struct{})
 	go func() { d.workers.Wait(); close(done) }()

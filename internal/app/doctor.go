@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/consumer"
+	"github.com/sgstreamd/sgstreamd/host"
 	"github.com/sgstreamd/sgstreamd/internal/config"
 )
 
@@ -19,7 +21,7 @@ const examineTimeout = 5 * time.Second
 func Examine(ctx context.Context, client consumer.Client, c config.Config) ([]consumer.Finding, error) {
 	var workers []consumer.WorkerConfig
 	name := consumer.Name()
-	for _, platform := range c.Outbound.Platforms {
+	for _, platform := range platformsOf(c) {
 		workers = append(workers, consumer.Outbound(name, platform, c.Outbound, c.DeadLetters, c.State))
 	}
 	if c.Inbound.Enabled {
@@ -33,6 +35,25 @@ func Examine(ctx context.Context, client consumer.Client, c config.Config) ([]co
 	findings = slices.Concat(findings, topology, consumer.ExamineConnection(c.Redis))
 	slices.SortStableFunc(findings, func(a, b consumer.Finding) int { return cmp.Compare(b.Severity, a.Severity) })
 	return findings, err
+}
+
+// platformsOf are the platforms that a daemon with this configuration would deliver to now.
+func platformsOf(c config.Config) []string {
+	if !c.Outbound.Auto() {
+		return c.Outbound.Platforms
+	}
+	files, err := modules(c.Plugins.Dir)
+	if err != nil {
+		return nil // the daemon itself says so
+	}
+	var platforms []string
+	for name, file := range files {
+		if m, err := host.ManifestOf(file); err == nil && m.Kind == abi.KindAdapter {
+			platforms = append(platforms, c.Outbound.PlatformsOf(name)...)
+		}
+	}
+	slices.Sort(platforms)
+	return platforms
 }
 
 // examineRedis logs what the doctor finds, a line each. Nothing that it finds stops the start: what does not work at

@@ -16,6 +16,7 @@ var built struct {
 	saboteur string // a daemon whose guards SABOTAGE takes away
 	plugins  string // the folder of the plugins
 	cache    string // the folder of the compiled plugins
+	answer   string // a module that answers with its configuration
 }
 
 // TestMain builds what the tests run: the real daemon and real plugins, each in a process of its own.
@@ -56,6 +57,10 @@ func build(dir string) error {
 		if err := goBuild(guest, "-buildmode=c-shared", "-o", filepath.Join(built.plugins, name+".wasm"), source); err != nil {
 			return err
 		}
+	}
+	built.answer = filepath.Join(dir, "answer.wasm")
+	if out, err := exec.Command("wat2wasm", "testdata/answer.wat", "-o", built.answer).CombinedOutput(); err != nil {
+		return fmt.Errorf("wat2wasm, of Debian's package wabt: %w\n%s", err, out)
 	}
 	// Compiling a Go module takes seconds, many times that under the race detector: the cache is filled once, by
 	// a daemon without it.

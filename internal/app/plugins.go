@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/agnivade/levenshtein"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/envelope"
@@ -22,38 +25,65 @@ import (
 // configuration and in an environment variable.
 var pluginName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// plugins are the modules of plugins.dir.
+// plugins are the modules of plugins.dir. Once the daemon works they belong to the keeper's goroutine.
 type plugins struct {
 	host   *host.Host
-	byName map[string]*host.Plugin
-	// refused are the reasons why the other files are not served.
+	grants grants
+	slots  map[string]*slot // of those that serve, or could
+	// refused are the reasons why the newest files of others, or newer files of those, do not.
 	refused map[string]error
+	seen    map[string]fileMark // the files that were looked at last, by plugin
+	retired sync.WaitGroup      // versions that finish their last calls
+	loads   *prometheus.CounterVec
 }
 
-// need is what the configuration wants of one plugin.
-type need struct {
-	kinds     []string // as which it serves; mostly one
-	instances int      // as many as its roles may have in flight together
+// fileMark tells one state of a file from the next.
+type fileMark struct{ info os.FileInfo }
+
+func markOf(path string) (fileMark, error) {
+	info, err := os.Stat(path)
+	return fileMark{info}, err
 }
 
-// needs are the plugins that the configuration names.
-func (d *daemon) needs() map[string]need {
-	needs := map[string]need{}
-	add := func(name, kind string, instances int) {
-		n := needs[name]
-		if !slices.Contains(n.kinds, kind) {
-			n.kinds = append(n.kinds, kind)
-		}
-		n.instances += instances
-		needs[name] = n
+func (m fileMark) same(other fileMark) bool {
+	return m.info != nil && other.info != nil && os.SameFile(m.info, other.info) &&
+		m.info.Size() == other.info.Size() && m.info.ModTime().Equal(other.info.ModTime())
+}
+
+// kinds are as what the configuration uses the plugin by its name; none where it does not.
+func (d *daemon) kinds(name string) []string {
+	var kinds []string
+	if d.Config.Inbound.Enabled && d.Config.Inbound.Processor == name {
+		kinds = append(kinds, abi.KindProcessor)
 	}
-	for _, platform := range d.Config.Outbound.Platforms {
-		add(d.Config.Outbound.AdapterOf(platform), abi.KindAdapter, d.Config.Outbound.MaxInFlight)
+	if !d.Config.Outbound.Auto() && len(d.Config.Outbound.PlatformsOf(name)) > 0 {
+		kinds = append(kinds, abi.KindAdapter)
 	}
+	return kinds
+}
+
+// required are the plugins that the daemon does not start without.
+func (d *daemon) required() []string {
+	names := map[string]bool{}
 	if d.Config.Inbound.Enabled {
-		add(d.Config.Inbound.Processor, abi.KindProcessor, d.Config.Inbound.MaxInFlight)
+		names[d.Config.Inbound.Processor] = true
 	}
-	return needs
+	if !d.Config.Outbound.Auto() {
+		for _, platform := range d.Config.Outbound.Platforms {
+			names[d.Config.Outbound.AdapterOf(platform)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// instances is how many a plugin may have where its own configuration does not say: as many as its roles may have in
+// flight together.
+func (d *daemon) instances(name string) int {
+	n := len(d.Config.Outbound.PlatformsOf(name)) * d.Config.Outbound.MaxInFlight
+	if d.Config.Inbound.Enabled && d.Config.Inbound.Processor == name {
+		n += d.Config.Inbound.MaxInFlight
+	}
+	return max(n, 1)
 }
 
 // loadPlugins compiles and checks every module of the folder. A bad one is refused with the reason; one that
@@ -70,73 +100,96 @@ func (d *daemon) loadPlugins() error {
 	if err != nil {
 		return err
 	}
-	d.plugins = &plugins{host: h, byName: map[string]*host.Plugin{}, refused: map[string]error{}}
+	d.plugins = &plugins{
+		host: h, grants: grants{d.Config.Plugins.LockPath()}, slots: map[string]*slot{}, refused: map[string]error{}, seen: map[string]fileMark{},
+		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sgstreamd_plugin_loads_total", Help: "Files of the plugin that were looked at, by outcome.",
+		}, []string{"plugin", "outcome"}),
+	}
+	d.registry.MustRegister(d.plugins.loads)
 	d.cleanups.push("plugins", d.plugins.close)
 	files, err := modules(d.Config.Plugins.Dir)
 	if err != nil {
 		return err
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".wasm")
-		p, err := d.loadPlugin(name, file)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		d.plugins.seen[name], _ = markOf(files[name]) // one that can't be looked at can't be opened either
+		p, err := d.open(name, files[name])
 		if err != nil {
-			d.refuse(name, file, err)
+			d.refuse(name, err)
 			continue
 		}
-		d.plugins.byName[name] = p
+		d.serve(name, p)
 	}
 	for name := range d.Config.Plugins.ByName {
-		if d.plugins.byName[name] == nil && d.plugins.refused[name] == nil {
+		if d.plugins.slots[name] == nil && d.plugins.refused[name] == nil {
 			d.Log.Warn("the configuration has a table for a plugin that is not there", "plugin", name, "dir", d.Config.Plugins.Dir)
 		}
 	}
 	return d.requirePlugins()
 }
 
-func (d *daemon) loadPlugin(name, file string) (*host.Plugin, error) {
+// open loads a plugin and checks that it may serve as what it is used as. It has no instance yet.
+func (d *daemon) open(name, file string) (*host.Plugin, error) {
 	if !pluginName.MatchString(name) {
 		return nil, fmt.Errorf("its name %q is not made of letters, digits, _ and -; rename the file", name)
 	}
-	instances := max(d.needs()[name].instances, 1)
-	return d.plugins.host.Load(d.stopping, name, file, d.Config.Plugins.For(name), instances)
+	p, err := d.plugins.host.Load(d.stopping, name, file, d.Config.Plugins.For(name), d.instances(name))
+	if err != nil {
+		return nil, err
+	}
+	err = d.plugins.grants.admit(name, p.SHA256(), p.Granted())
+	for _, kind := range d.kinds(name) {
+		if m := p.Manifest(); err == nil && m.Kind != "" && m.Kind != kind {
+			err = fmt.Errorf("plugin %q says in its manifest that it is a %s, but the configuration uses it as a %s", name, m.Kind, kind)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close(d.working))
+	}
+	return p, nil
 }
 
-func (d *daemon) refuse(name, file string, err error) {
-	d.Log.Error("plugin refused", "file", file, "error", err)
+// serve puts a plugin into its slot, and returns the version that it replaces, if there is one.
+func (d *daemon) serve(name string, p *host.Plugin) (old *host.Plugin) {
+	s := d.plugins.slots[name]
+	if s == nil {
+		s = &slot{}
+		d.plugins.slots[name] = s
+	}
+	s.config = d.Config.Plugins.For(name)
+	old = s.current.Swap(p)
+	delete(d.plugins.refused, name)
+	d.status.clear(name)
+	return old
+}
+
+func (d *daemon) refuse(name string, err error) {
+	d.Log.Error("plugin refused", "plugin", name, "error", err)
 	d.plugins.refused[name] = err
-	d.status.remark(fmt.Errorf("plugin refused: %w", err))
+	d.plugins.loads.WithLabelValues(name, "refused").Inc()
+	d.status.remark(name, fmt.Errorf("plugin refused: %w", err))
 }
 
-// requirePlugins checks that each plugin that the configuration names is there and of the right kind.
+// requirePlugins checks that each plugin that the configuration names is there.
 func (d *daemon) requirePlugins() error {
 	var errs []error
-	for name, need := range d.needs() {
-		for _, kind := range need.kinds {
-			if err := d.requirePlugin(name, kind); err != nil {
-				errs = append(errs, err)
+	for _, name := range d.required() {
+		for _, kind := range d.kinds(name) {
+			switch refused := d.plugins.refused[name]; {
+			case refused != nil:
+				errs = append(errs, fmt.Errorf("the %s is refused: %w", kind, refused))
+			case d.plugins.slots[name] == nil:
+				errs = append(errs, d.missing(name, kind))
 			}
 		}
 	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
-}
-
-func (d *daemon) requirePlugin(name, kind string) error {
-	p, refused := d.plugins.byName[name], d.plugins.refused[name]
-	switch {
-	case refused != nil:
-		return fmt.Errorf("the %s is refused: %w", kind, refused)
-	case p == nil:
-		return d.missing(name, kind)
-	case p.Manifest().Kind != "" && p.Manifest().Kind != kind:
-		return fmt.Errorf("plugin %q says in its manifest that it is a %s, but the configuration uses it as a %s", name, p.Manifest().Kind, kind)
-	}
-	return nil
 }
 
 func (d *daemon) missing(name, kind string) error {
 	hint := `put the module there, or name another plugin`
-	for other := range d.plugins.byName {
+	for other := range d.plugins.slots {
 		if levenshtein.ComputeDistance(name, other) <= 2 {
 			hint = fmt.Sprintf("did you mean %q?", other)
 		}
@@ -151,28 +204,26 @@ func (d *daemon) missing(name, kind string) error {
 // startPlugins makes the first instance of every plugin, so that a bad one is known now and not with the
 // first message.
 func (d *daemon) startPlugins() error {
-	for name, p := range d.plugins.byName {
-		if err := p.Start(d.stopping); err != nil {
-			if _, needed := d.needs()[name]; needed {
+	for _, name := range slices.Sorted(maps.Keys(d.plugins.slots)) {
+		if err := d.plugins.slots[name].current.Load().Start(d.stopping); err != nil {
+			if slices.Contains(d.required(), name) {
 				return err
 			}
-			d.refuse(name, name+".wasm", err)
+			d.refuse(name, err)
+			d.dismiss(name)
 		}
 	}
 	return nil
 }
 
-// close ends every plugin and then the engine.
+// close ends every plugin and then the engine. Nothing calls them any more.
 func (p *plugins) close(ctx context.Context) error {
-	var errs []error
-	for _, plugin := range p.byName {
-		errs = append(errs, plugin.Close(ctx))
-	}
-	return errors.Join(append(errs, p.host.Close(ctx))...)
+	p.retired.Wait()
+	return p.host.Close(ctx)
 }
 
-// modules are the .wasm files of a folder, in the order of their names.
-func modules(dir string) ([]string, error) {
+// modules are the .wasm files of a folder, by their plugins' names.
+func modules(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("plugins.dir: there is no folder %q; make it, or name another", dir)
@@ -180,10 +231,10 @@ func modules(dir string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plugins.dir: %w", err)
 	}
-	var files []string
+	files := map[string]string{}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".wasm") { // even of a folder, so that the host refuses it aloud
-			files = append(files, filepath.Join(dir, e.Name()))
+		if name, ok := strings.CutSuffix(e.Name(), ".wasm"); ok { // even of a folder, so that the host refuses it aloud
+			files[name] = filepath.Join(dir, e.Name())
 		}
 	}
 	return files, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +16,8 @@ import (
 type status struct {
 	mu      sync.Mutex
 	phase   string // what keeps the daemon from working; empty when nothing does
-	checks  []func() error
-	remarks []error
+	workers []*consumer.Worker
+	remarks map[string]error // by plugin
 }
 
 func (s *status) set(phase string) {
@@ -26,16 +28,33 @@ func (s *status) set(phase string) {
 
 func (s *status) started() { s.set("") }
 
-func (s *status) add(check func() error) {
+func (s *status) add(w *consumer.Worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.checks = append(s.checks, check)
+	s.workers = append(s.workers, w)
 }
 
-func (s *status) remark(err error) {
+// drop forgets a worker that is to stop.
+func (s *status) drop(w *consumer.Worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remarks = append(s.remarks, err)
+	s.workers = slices.DeleteFunc(s.workers, func(other *consumer.Worker) bool { return other == w })
+}
+
+// remark says of a plugin what keeps nothing from working.
+func (s *status) remark(plugin string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.remarks == nil {
+		s.remarks = map[string]error{}
+	}
+	s.remarks[plugin] = err
+}
+
+func (s *status) clear(plugin string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.remarks, plugin)
 }
 
 func (s *status) read() (problems, remarks []error) {
@@ -44,12 +63,15 @@ func (s *status) read() (problems, remarks []error) {
 	if s.phase != "" {
 		problems = append(problems, errors.New(s.phase))
 	}
-	for _, check := range s.checks {
-		if err := check(); err != nil {
+	for _, w := range s.workers {
+		if err := w.Ready(); err != nil {
 			problems = append(problems, err)
 		}
 	}
-	return problems, s.remarks
+	for _, plugin := range slices.Sorted(maps.Keys(s.remarks)) {
+		remarks = append(remarks, s.remarks[plugin])
+	}
+	return problems, remarks
 }
 
 // readiness answers /readyz: Redis is asked anew, the rest is what the daemon's parts say of themselves.

@@ -32,6 +32,12 @@ type Config struct {
 	Log         Log                        `koanf:"log"`
 }
 
+// LockOff is the Plugins.LockFile that remembers nothing, and DefaultLockFile the name of the usual one.
+const (
+	LockOff         = "off"
+	DefaultLockFile = "plugins.lock.json"
+)
+
 // CacheOff is the Plugins.CacheDir that keeps no compiled module on disk.
 const CacheOff = "off"
 
@@ -42,6 +48,10 @@ type Plugins struct {
 	// CacheDir is the folder of the compiled modules: empty for sgstreamd in the user's cache folder,
 	// CacheOff for none.
 	CacheDir string `koanf:"cache_dir"`
+	// Watch tells whether the folder is watched: a plugin that is put there, replaced or removed takes effect at once.
+	Watch bool `koanf:"watch"`
+	// LockFile is the file that remembers what each plugin was granted: empty for DefaultLockFile in Dir, LockOff for none.
+	LockFile string `koanf:"lock_file"`
 	// ByName holds the table plugins.<name> of each plugin that has one, filled over
 	// host.DefaultPlugin. It has no tag, since its keys stand beside dir and cache_dir.
 	ByName map[string]host.PluginConfig
@@ -69,6 +79,17 @@ func (p *Plugins) CachePath() (string, error) {
 		return filepath.Join(dir, "sgstreamd"), nil
 	}
 	return p.CacheDir, nil
+}
+
+// LockPath returns the path that LockFile stands for, or "" where nothing is to be remembered.
+func (p *Plugins) LockPath() string {
+	switch p.LockFile {
+	case LockOff:
+		return ""
+	case "":
+		return filepath.Join(p.Dir, DefaultLockFile)
+	}
+	return p.LockFile
 }
 
 // Validate returns an error that begins with the key of a value that can't be. It does not look at ByName.
@@ -116,7 +137,7 @@ func Default() Config {
 		Outbound:    consumer.DefaultOutbound(),
 		DeadLetters: consumer.DefaultDeadLetters(),
 		State:       consumer.DefaultState(),
-		Plugins:     Plugins{Dir: "plugins", ByName: map[string]host.PluginConfig{}},
+		Plugins:     Plugins{Dir: "plugins", Watch: true, ByName: map[string]host.PluginConfig{}},
 		Drain:       consumer.DefaultDrain(),
 		Admin:       admin.DefaultConfig(),
 		Log:         Log{Level: "info", Format: LogText},

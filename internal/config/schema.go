@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/units"
 
+	"github.com/sgstreamd/sgstreamd/consumer"
 	"github.com/sgstreamd/sgstreamd/host"
 )
 
@@ -37,6 +38,8 @@ type node struct {
 	kind kind
 	// def is the default of a key that is no table.
 	def any
+	// word is a text that a list may be in the place of a list with that text alone; empty for none.
+	word string
 	// fields are the keys that a table has.
 	fields map[string]*node
 	// named is what any other key of a table is; nil if there can be no other.
@@ -50,6 +53,7 @@ type node struct {
 // they hold.
 func newSchema() *node {
 	root := schemaOf(reflect.ValueOf(Default()))
+	root.fields["outbound"].fields["platforms"].word = consumer.PlatformsAuto
 	plugins := root.fields["plugins"]
 	plugins.named = schemaOf(reflect.ValueOf(host.DefaultPlugin()))
 	plugins.names, plugins.badName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`), badPlugin
@@ -147,6 +151,9 @@ func (n *node) want(quote string) string {
 	case size:
 		return "a size such as " + quote + n.def.(units.Base2Bytes).String() + quote
 	case list:
+		if n.word != "" {
+			return fmt.Sprintf(`a list of text such as ["one", "two"], or %q`, n.word)
+		}
 		return `a list of text such as ["one", "two"]`
 	case table:
 		return "a table"
@@ -188,6 +195,9 @@ func (n *node) fromTOML(v any) (value any, ok bool) {
 		_, ok = v.(int64)
 		return v, ok
 	case list:
+		if n.word != "" && v == n.word {
+			return []string{n.word}, true
+		}
 		return textList(v)
 	case anything:
 		return v, true

@@ -164,12 +164,19 @@ func sdk(dir, language, file string) (string, error) {
 }
 
 // WithManifest returns the module with the manifest in its custom section, in the place of any that is there. Nil takes
-// the section away.
+// the section away. It comes first: a module that was cut short then lacks code, and never just its manifest.
 func WithManifest(module, manifest []byte) ([]byte, error) {
 	if len(module) < 8 || !bytes.HasPrefix(module, []byte("\x00asm")) {
 		return nil, errors.New("is not a WebAssembly module")
 	}
 	out := bytes.Clone(module[:8])
+	if manifest != nil {
+		body := append([]byte{byte(len(abi.ManifestSection))}, abi.ManifestSection...)
+		body = append(body, manifest...)
+		out = append(out, 0)
+		out = binary.AppendUvarint(out, uint64(len(body)))
+		out = append(out, body...)
+	}
 	for rest := module[8:]; len(rest) > 0; {
 		size, n := binary.Uvarint(rest[1:])
 		if n <= 0 || size > uint64(len(rest)-1-n) {
@@ -181,14 +188,7 @@ func WithManifest(module, manifest []byte) ([]byte, error) {
 		}
 		rest = rest[end:]
 	}
-	if manifest == nil {
-		return out, nil
-	}
-	body := append([]byte{byte(len(abi.ManifestSection))}, abi.ManifestSection...)
-	body = append(body, manifest...)
-	out = append(out, 0)
-	out = binary.AppendUvarint(out, uint64(len(body)))
-	return append(out, body...), nil
+	return out, nil
 }
 
 // isManifest tells whether the body of a custom section is that of a manifest.

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sgstreamd/sgstreamd/host"
+)
+
+// grants is the lock file: what each plugin was granted when it was first served, or by the operator's word since.
+type grants struct {
+	path string // empty where nothing is remembered
+}
+
+// granted is a plugin's entry in the lock file.
+type granted struct {
+	// SHA256 is that of the module that asked for it first, or for which the operator gave his word; for people.
+	SHA256 string `json:"sha256"`
+	host.Grant
+}
+
+// errWantsMore marks a plugin that asks for more than it was granted.
+var errWantsMore = errors.New("it asks for more than it was granted")
+
+// admit remembers what a plugin asks for the first time that it is seen. Later it fails with errWantsMore where the
+// plugin asks for more than that.
+func (g grants) admit(name, sha256 string, asks host.Grant) error {
+	if g.path == "" {
+		return nil
+	}
+	all, err := g.read()
+	if err != nil {
+		return err
+	}
+	known, ok := all[name]
+	if !ok {
+		return g.give(name, sha256, asks)
+	}
+	if more := asks.Beyond(known.Grant); len(more) > 0 {
+		return fmt.Errorf("plugin %q: %w in %s: %s; if it may, run sgstreamd plugin grant %s", name, errWantsMore, g.path, strings.Join(more, ", "), name)
+	}
+	return nil
+}
+
+// give writes what the plugin is granted.
+func (g grants) give(name, sha256 string, asks host.Grant) error {
+	all, err := g.read()
+	if err != nil {
+		return err
+	}
+	all[name] = granted{sha256, asks}
+	doc, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(g.path, append(doc, '\n')); err != nil {
+		return fmt.Errorf("plugins.lock_file: what the plugin %q is granted can't be remembered: %w; name a file that can be written, or \"off\"", name, err)
+	}
+	return nil
+}
+
+func (g grants) read() (map[string]granted, error) {
+	all := map[string]granted{}
+	doc, err := os.ReadFile(g.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(doc, &all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("plugins.lock_file: %s can't be read: %w; mend it, or remove it to grant what the plugins ask for now", g.path, err)
+	}
+	return all, nil
+}
+
+// replaceFile writes a file in one step, so that no other daemon reads half of it.
+func replaceFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".plugins-lock-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

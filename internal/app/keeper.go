@@ -1,0 +1,280 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/sgstreamd/sgstreamd/host"
+	"github.com/sgstreamd/sgstreamd/internal/config"
+)
+
+const (
+	// settle is how long the folder has to be quiet before its files are looked at: who writes one writes more of it.
+	settle = 100 * time.Millisecond
+	// recheck is how often the folder is looked at without a reason: some file systems tell nothing.
+	recheck = 10 * time.Second
+)
+
+// keepPlugins lets plugins be put into the folder, replaced and removed, and takes their configuration anew, until the
+// daemon stops.
+func (d *daemon) keepPlugins() error {
+	d.kept = make(chan struct{})
+	watcher := d.watchFolder()
+	go func() {
+		defer close(d.kept)
+		if watcher != nil {
+			defer watcher.Close()
+		}
+		d.keep(watcher)
+	}()
+	return nil
+}
+
+// watchFolder returns nil where the folder is not to be watched, or can't be.
+func (d *daemon) watchFolder() *fsnotify.Watcher {
+	if !d.Config.Plugins.Watch {
+		return nil
+	}
+	w, err := fsnotify.NewWatcher()
+	if err == nil {
+		err = w.Add(d.Config.Plugins.Dir)
+	}
+	if lock := d.plugins.grants.path; err == nil && lock != "" && filepath.Dir(lock) != filepath.Clean(d.Config.Plugins.Dir) {
+		err = w.Add(filepath.Dir(lock))
+	}
+	if err != nil {
+		d.Log.Warn("the folder of the plugins can't be watched; it is looked at from time to time", "every", recheck, "error", err)
+		if w != nil {
+			w.Close()
+		}
+		return nil
+	}
+	return w
+}
+
+// keep is the keeper's goroutine.
+func (d *daemon) keep(watcher *fsnotify.Watcher) {
+	var events chan fsnotify.Event
+	var failures chan error
+	if watcher != nil {
+		events, failures = watcher.Events, watcher.Errors
+	}
+	quiet, again := time.NewTimer(0), time.NewTicker(recheck)
+	defer quiet.Stop()
+	defer again.Stop()
+	if !d.Config.Plugins.Watch {
+		quiet.Stop()
+		again.Stop()
+	}
+	for {
+		select {
+		case <-d.stopping.Done():
+			return
+		case e := <-events:
+			if d.concerns(e) {
+				quiet.Reset(settle)
+			}
+		case err := <-failures: // events were lost
+			d.Log.Debug("the watch of the plugins' folder has failed", "error", err)
+			quiet.Reset(settle)
+		case <-again.C:
+			quiet.Reset(0)
+		case <-quiet.C:
+			if !d.scan() {
+				quiet.Reset(settle)
+			}
+		case <-d.Reload:
+			d.reconfigure()
+		}
+	}
+}
+
+// concerns tells whether what has happened in the folder may change the plugins.
+func (d *daemon) concerns(e fsnotify.Event) bool {
+	return !e.Has(fsnotify.Chmod) && strings.HasSuffix(e.Name, ".wasm") || filepath.Clean(e.Name) == filepath.Clean(d.plugins.grants.path)
+}
+
+// scan looks for files that are new, changed, or gone. It returns false if one of them has changed while it was looked at.
+func (d *daemon) scan() bool {
+	files, err := modules(d.Config.Plugins.Dir)
+	if err != nil {
+		d.Log.Warn("the folder of the plugins can't be read; those that were loaded serve on", "error", err)
+		return true
+	}
+	d.retryRefused()
+	quiet := true
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		mark, err := markOf(files[name])
+		if err == nil && mark.same(d.plugins.seen[name]) {
+			continue
+		}
+		d.plugins.seen[name] = mark
+		if !d.offer(name, files[name], mark) {
+			delete(d.plugins.seen, name)
+			quiet = false
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.plugins.seen)) {
+		if files[name] == "" {
+			d.withdraw(name)
+		}
+	}
+	d.assignAdapters()
+	return quiet
+}
+
+// retryRefused looks again at files that asked for more than they were granted, if the lock file has changed.
+func (d *daemon) retryRefused() {
+	mark, err := markOf(d.plugins.grants.path)
+	if err != nil || mark.same(d.lockSeen) {
+		return
+	}
+	d.lockSeen = mark
+	for name, err := range d.plugins.refused {
+		if errors.Is(err, errWantsMore) {
+			delete(d.plugins.seen, name)
+		}
+	}
+}
+
+// offer loads a file aside and lets it take over, unless it is refused. It returns false, and does nothing, if the file
+// has changed meanwhile: what was loaded may be half of it.
+func (d *daemon) offer(name, file string, mark fileMark) bool {
+	p, err := d.open(name, file)
+	if err == nil {
+		if err = p.Start(d.stopping); err != nil {
+			err = errors.Join(err, p.Close(d.working))
+		}
+	}
+	if now, statErr := markOf(file); statErr != nil || !now.same(mark) {
+		if err == nil {
+			err = p.Close(d.working)
+		}
+		d.Log.Debug("a plugin's file is being written", "plugin", name, "error", err)
+		return errors.Is(statErr, fs.ErrNotExist)
+	}
+	if d.stopping.Err() != nil {
+		if err == nil {
+			d.retire(p)
+		}
+		return true
+	}
+	if err != nil {
+		d.refuse(name, err)
+		if d.plugins.slots[name] != nil {
+			d.Log.Warn("the version of the plugin that was loaded before serves on", "plugin", name)
+		}
+		return true
+	}
+	outcome := "added"
+	if s := d.plugins.slots[name]; s != nil && d.Config.Outbound.Auto() && s.current.Load().Manifest().Kind != p.Manifest().Kind {
+		d.dismiss(name) // what the adapter had in flight is nothing for a processor
+	}
+	if old := d.serve(name, p); old != nil {
+		outcome = "replaced"
+		d.retire(old)
+	}
+	d.plugins.loads.WithLabelValues(name, outcome).Inc()
+	d.Log.Info("plugin "+outcome, "plugin", name, "version", p.Manifest().Version, "sha256", p.SHA256())
+	return true
+}
+
+// retire closes a version once its last calls are over.
+func (d *daemon) retire(p *host.Plugin) {
+	d.plugins.retired.Go(func() {
+		if err := p.Close(d.working); err != nil {
+			d.Log.Warn("a version of a plugin that was replaced or removed did not end in good order", "error", err)
+		}
+	})
+}
+
+// withdraw ends the service of a plugin whose file is gone, unless the configuration names it.
+func (d *daemon) withdraw(name string) {
+	delete(d.plugins.seen, name)
+	delete(d.plugins.refused, name)
+	d.status.clear(name)
+	if d.plugins.slots[name] == nil {
+		return
+	}
+	d.plugins.loads.WithLabelValues(name, "removed").Inc()
+	if slices.Contains(d.required(), name) {
+		err := fmt.Errorf("plugin %q: its file is gone; the version that was loaded serves on until the daemon ends", name)
+		d.Log.Warn(err.Error())
+		d.status.remark(name, err)
+		return
+	}
+	d.Log.Info("plugin removed", "plugin", name)
+	d.dismiss(name)
+}
+
+// dismiss takes a plugin out of service: its workers stop, what is in flight is finished, and then it is closed.
+func (d *daemon) dismiss(name string) {
+	s := d.plugins.slots[name]
+	delete(d.plugins.slots, name)
+	var ended []<-chan struct{}
+	for platform, w := range d.adapters {
+		if w.plugin == name {
+			ended = append(ended, d.stopAdapter(platform))
+		}
+	}
+	d.plugins.retired.Go(func() {
+		for _, done := range ended {
+			<-done
+		}
+		d.retire(s.current.Load())
+	})
+}
+
+// reconfigure takes the plugins' configuration anew, and loads those again that are concerned. Of the rest it says that
+// it waits for the next start.
+func (d *daemon) reconfigure() {
+	fresh, err := d.Reread()
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			d.Log.Error("the configuration is not taken anew", "error", strings.TrimSpace(line))
+		}
+		return
+	}
+	for _, table := range changedTables(d.Config, fresh) {
+		d.Log.Warn("a change of this table takes effect with the next start only", "table", table)
+	}
+	d.Config.Plugins.ByName = fresh.Plugins.ByName
+	for name := range d.plugins.seen {
+		s := d.plugins.slots[name]
+		c := d.Config.Plugins.For(name)
+		// A secret's file or variable may hold another one by now.
+		if s == nil || d.plugins.refused[name] != nil || len(c.Secrets) > 0 || !reflect.DeepEqual(s.config, c) {
+			d.plugins.seen[name] = fileMark{}
+		}
+	}
+	d.scan()
+	for _, w := range d.adapters {
+		w.Resize(d.places(w.plugin, d.Config.Outbound.MaxInFlight))
+	}
+	if d.processor != nil {
+		d.processor.Resize(d.places(d.Config.Inbound.Processor, d.Config.Inbound.MaxInFlight))
+	}
+	d.Log.Info("the plugins' configuration was taken anew")
+}
+
+// changedTables are the tables besides the plugins' own that differ.
+func changedTables(old, fresh config.Config) []string {
+	old.Plugins.ByName, fresh.Plugins.ByName = nil, nil
+	var changed []string
+	a, b := reflect.ValueOf(old), reflect.ValueOf(fresh)
+	for i := range a.NumField() {
+		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			changed = append(changed, a.Type().Field(i).Tag.Get("koanf"))
+		}
+	}
+	return changed
+}
