@@ -312,5 +312,11 @@ func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
 			s.put(sent)
 		}
 	}
-	return h.egress.transport.RoundTrip(sent)
+	response, err := h.egress.transport.RoundTrip(sent)
+	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the bare connection, which no context ends.
+		_ = response.Body.Close()
+		return nil, refuse(abi.ErrnoUnavailable, "the server switches to another protocol, which it was not asked for")
+	}
+	return response, err
 }

@@ -1,0 +1,170 @@
+package host
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/units"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+)
+
+// serveRaw starts a server that answers each connection's first request with whatever the function writes. The
+// connection is closed when the function has returned. It returns the server's URL.
+func serveRaw(t testing.TB, answer func(conn net.Conn, r *http.Request)) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return serveListener(t, l, answer)
+}
+
+func serveListener(t testing.TB, l net.Listener, answer func(conn net.Conn, r *http.Request)) string {
+	done := make(chan struct{})
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					answer(conn, r)
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// withURL allows requests to the server at the URL, and connections to its address.
+func withURL(url string) func(*PluginConfig) {
+	return func(c *PluginConfig) {
+		c.HTTP.Origins = append(c.HTTP.Origins, url)
+		_, address, _ := strings.Cut(url, "://")
+		c.HTTP.Addresses = append(c.HTTP.Addresses, address)
+	}
+}
+
+// untilClosed returns when the other side has closed the connection.
+func untilClosed(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+// What a server can do to HTTP/1.1 itself ends the request, and not later than the request's own time.
+func TestServersThatAbuseHTTP(t *testing.T) {
+	t.Parallel()
+	write := func(text string) func(net.Conn, *http.Request) {
+		return func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, text) }
+	}
+	stay := func(text string) func(net.Conn, *http.Request) {
+		return func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, text); untilClosed(conn) }
+	}
+	flood := func(first, again string) func(net.Conn, *http.Request) {
+		return func(conn net.Conn, _ *http.Request) {
+			_, err := io.WriteString(conn, first)
+			for err == nil {
+				_, err = io.WriteString(conn, again)
+			}
+		}
+	}
+	const ok = "HTTP/1.1 200 OK\r\n"
+	for _, tt := range []struct {
+		name   string
+		answer func(net.Conn, *http.Request)
+		errno  abi.Errno
+		text   string
+	}{
+		{"another protocol", stay("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), abi.ErrnoUnavailable, "the server switches to another protocol"},
+		{"informational responses without end", flood("", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), abi.ErrnoLimit, "the response's header has more than the 4KiB"},
+		{"a status line without end", flood(ok[:13], "xxxxxxxxxxxxxxxx"), abi.ErrnoLimit, "the response's header has more than the 4KiB"},
+		{"a header's line without end", flood(ok+"X: ", "xxxxxxxxxxxxxxxx"), abi.ErrnoLimit, "the response's header has more than the 4KiB"},
+		{"two lengths", write(ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), abi.ErrnoUnavailable, "Content-Length"},
+		{"a length and chunks", stay(ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"), abi.ErrnoOK, "x"},
+		{"an unknown coding", write(ok + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), abi.ErrnoUnavailable, "transfer encoding"},
+		{"a negative length", write(ok + "Content-Length: -1\r\n\r\n"), abi.ErrnoUnavailable, "Content-Length"},
+		{"a chunk's odd length", write(ok + "Transfer-Encoding: chunked\r\n\r\n-1\r\nx\r\n"), abi.ErrnoUnavailable, "invalid byte in chunk length"},
+		{"a chunk of all bytes", stay(ok + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx"), abi.ErrnoUnavailable, "within 500ms"},
+		{"chunks' extensions without end", flood(ok+"Transfer-Encoding: chunked\r\n\r\n", "1;"+strings.Repeat("x", 2000)+"\r\nx\r\n"), abi.ErrnoUnavailable, "chunked encoding"},
+		{"trailers without end", flood(ok+"Transfer-Encoding: chunked\r\n\r\n0\r\n", "X: x\r\n"), abi.ErrnoUnavailable, "trailer"},
+		{"a header in the trailer", write(ok + "Trailer: Content-Length\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nContent-Length: 9\r\n\r\n"), abi.ErrnoUnavailable, "bad trailer key"},
+		{"not gzip", write(ok + "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"), abi.ErrnoUnavailable, "EOF"},
+		{"gone", write(""), abi.ErrnoUnavailable, "EOF"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url := serveRaw(t, tt.answer)
+			p := newBench(t, "").start(t, "http", withURL(url), withHTTP(func(c *HTTPConfig) {
+				c.MaxResponse, c.MaxHeaders, c.Timeout = 64*units.KiB, 4*units.KiB, soon
+			}))
+			a := newProgram().open(object{"url": url}).drain(nth(0)).ask(t, p)
+			a.handle()
+			body, errno := a.body()
+			require.Equal(t, tt.errno, errno)
+			if errno == abi.ErrnoOK {
+				require.Equal(t, tt.text, body)
+				return
+			}
+			a = newProgram().open(object{"url": url}).drain(nth(0)).headOf(0).ask(t, p)
+			a.handle()
+			a.rest = a.rest[len(a.rest)-headRoom-8:]
+			a.errno(tt.errno)
+			require.Contains(t, a.text(), tt.text)
+		})
+	}
+}
+
+// The bytes of a request are those that the host means, whatever a guest has put into its parts.
+func TestWhatAGuestSendsIsOneRequest(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- fmt.Sprintf("%s %s %s %d %v %s", r.Method, r.RequestURI, r.Host, r.ContentLength, r.TransferEncoding, body)
+	})
+	host := strings.TrimPrefix(s.URL, "http://")
+	p := newBench(t, "").start(t, "http", withServer(s))
+	for _, tt := range []struct {
+		name string
+		ask  object
+		want string // without an errno
+	}{
+		{"a path with odd characters", object{"url": s.URL + "/a b\"<>{}|é"}, "GET /a%20b%22%3C%3E%7B%7D%7C%C3%A9 " + host + " 0 [] "},
+		{"a query with odd characters", object{"url": s.URL + "/?a=\"<>{}|"}, "GET /?a=\"<>{}| " + host + " 0 [] "},
+		{"two slashes", object{"url": s.URL + "//evil.example/x"}, "GET //evil.example/x " + host + " 0 [] "},
+		{"dots", object{"url": s.URL + "/a/../b"}, "GET /a/../b " + host + " 0 [] "},
+		{"a body that looks like a request", object{"url": s.URL, "method": "GET", "body": "GET /x HTTP/1.1\r\n\r\n"}, "GET / " + host + " 19 [] GET /x HTTP/1.1\r\n\r\n"},
+		{"a space in the query", object{"url": s.URL + "/?x HTTP/1.0"}, ""},
+		{"a line break in the query", object{"url": s.URL + "/?x\r\nA: b"}, ""},
+		{"a line break in the host", object{"url": s.URL + "\r\nA: b/"}, ""},
+		{"a line break in the method", object{"url": s.URL, "method": "GET\r\nA: b"}, ""},
+		{"a space in the method", object{"url": s.URL, "method": "GET /x"}, ""},
+		{"a line break in a name", object{"url": s.URL, "headers": object{"A\r\nB": "x"}}, ""},
+		{"a colon in a name", object{"url": s.URL, "headers": object{"A: b\r\nB": "x"}}, ""},
+		{"a space behind a name", object{"url": s.URL, "headers": object{"Transfer-Encoding ": "chunked"}}, ""},
+		{"a bare line feed in a value", object{"url": s.URL, "headers": object{"A": "b\nTransfer-Encoding: chunked"}}, ""},
+		{"a bare carriage return in a value", object{"url": s.URL, "headers": object{"A": "b\rc"}}, ""},
+		{"a nul in a value", object{"url": s.URL, "headers": object{"A": "b\x00"}}, ""},
+		{"a length of its own", object{"url": s.URL, "body": "abc", "headers": object{"content-length": "1"}}, ""},
+		{"chunks of its own", object{"url": s.URL, "body": "abc", "headers": object{"TRANSFER-ENCODING": "chunked"}}, ""},
+		{"an upgrade", object{"url": s.URL, "headers": object{"upgrade": "h2c"}}, ""},
+		{"a connection of its own", object{"url": s.URL, "headers": object{"Connection": "X-Api-Key"}}, ""},
+		{"a pseudo header", object{"url": s.URL, "headers": object{":authority": "evil.example"}}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newProgram().open(tt.ask).step(1, nth(0), 0, 0, 0, 0).ask(t, p)
+			if tt.want == "" {
+				require.Negative(t, a.number())
+				require.Empty(t, got)
+				return
+			}
+			a.handle()
+			require.Equal(t, tt.want, <-got)
+		})
+	}
+}
