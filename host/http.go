@@ -135,6 +135,8 @@ func (e *egress) check(method string, u *url.URL) error {
 	switch {
 	case err != nil:
 		return refuse(abi.ErrnoInvalid, "the URL's host %v", err)
+	case strings.ContainsRune(u.RawQuery, ' '): // it would go out as it is, and end the request's target
+		return refuse(abi.ErrnoInvalid, "the URL's query has a space in it; write %%20")
 	case !anyCovers(e.origins, o):
 		return refuse(abi.ErrnoDenied, "%v is not in plugins.%s.http.origins", o, e.plugin)
 	case e.hosts != nil && !anyCovers(e.hosts, o):

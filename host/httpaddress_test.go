@@ -108,7 +108,7 @@ func TestOriginsThatAreNone(t *testing.T) {
 	for _, s := range []string{
 		"", "api.example.org", "*", "https://", "https://*", "https://*.org", "https://*.127.0.0.1", "https://a.*.example.org", "ftp://a.example",
 		"https://a.example/", "https://a.example/x", "https://a.example?", "https://a.example#", "https://u@a.example", "https://a.example.",
-		"https://ä.example", "https://a..example", "https://[fe80::1%25lo]", "https://a.example:x", "https://a b.example", "HTTPS//a.example",
+		"https://ä.example", "https://a..example", "https://[fe80::1%25lo]", "https://a.example:x", "https://a b.example", "https://\u212a.example", "HTTPS//a.example",
 	} {
 		c := HTTPConfig{Origins: []string{s}}
 		require.ErrorContains(t, c.Validate(), "origins holds ", s)

@@ -129,12 +129,12 @@ func originOf(u *url.URL) (origin, error) {
 		return o, nil
 	}
 	odd := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	}
 	switch {
 	case o.host == "":
 		return origin{}, errors.New("is empty")
-	case strings.ContainsFunc(o.host, odd):
+	case strings.ContainsFunc(u.Hostname(), odd): // as it was written: the Kelvin sign's lower case is a plain k
 		return origin{}, errors.New("is not made of letters, digits, - and dots; write other letters in punycode")
 	case strings.HasPrefix(o.host, ".") || strings.HasSuffix(o.host, ".") || strings.Contains(o.host, ".."):
 		return origin{}, errors.New("has a dot at its beginning or end, or two in a row")
