@@ -295,9 +295,11 @@ type hop struct {
 	egress   *egress
 	prepared *prepared
 	first    origin // where the guest sent the request
+	left     bool   // a redirect has led elsewhere
 }
 
-// RoundTrip implements http.RoundTripper. The secrets go where the guest sent the request, and nowhere else.
+// RoundTrip implements http.RoundTripper. The secrets go where the guest sent the request, and nowhere else. They do not
+// come back with a redirect from elsewhere: what it asks for in their name is neither the guest's nor the server's word.
 func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := h.egress.check(r.Method, r.URL); err != nil {
 		return nil, err
@@ -309,7 +311,7 @@ func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
 	h.prepared.met = append(h.prepared.met, to)
 	sent := r.Clone(r.Context())
 	sent.Header.Del("Referer") // of a redirect; it could tell more than the plugin wants
-	if to == h.first {
+	if h.left = h.left || to != h.first; !h.left {
 		for _, s := range h.prepared.secrets {
 			s.put(sent)
 		}

@@ -132,13 +132,27 @@ func (s *secret) put(r *http.Request) {
 		r.Header.Set(s.header, s.field)
 		return
 	}
-	escaped := rawPath(r.URL)
+	escaped := escapeRest(rawPath(r.URL))
 	for _, mark := range s.marks() {
 		escaped = strings.ReplaceAll(escaped, mark, url.PathEscape(s.value))
 	}
 	if path, err := url.PathUnescape(escaped); err == nil {
 		r.URL.Path, r.URL.RawPath = path, escaped
 	}
+}
+
+// escapeRest escapes what can't stand in a path. What is escaped already stays: a path that holds anything else would be
+// escaped anew, and the secret with it in another spelling.
+func escapeRest(path string) string {
+	var b strings.Builder
+	for i := range len(path) {
+		if c := path[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // rawPath is the path as the guest has written it. EscapedPath would not keep what is escaped beside a brace.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -95,6 +96,12 @@ func TestASecretInThePath(t *testing.T) {
 	body, _ := a.body()
 	require.Equal(t, "404: /bot[redacted]/a/b", body)
 
+	// Beside what has to be escaped, the secret's own slash is escaped, too, and it is one name in the path.
+	a = newProgram().open(object{"url": s.URL + "/bot{token}/{x}é/a%2Fb", "secrets": []string{"token"}}).headOf(nth(0)).drain(nth(0)).ask(t, p)
+	a.handle()
+	require.Equal(t, "/bot12345:AbC-%2Fef/%7Bx%7D%C3%A9/a%2Fb", <-got)
+	require.Equal(t, s.URL+"/bot[redacted]/%7Bx%7D%C3%A9/a%2Fb", a.head().URL)
+
 	a = newProgram().open(object{"url": s.URL + "/bot/x", "secrets": []string{"token"}}).headOf(0).ask(t, p)
 	a.errno(abi.ErrnoInvalid)
 	require.Equal(t, "the URL's path does not hold {token}, which stands for the secret", a.text())
@@ -128,6 +135,33 @@ func TestASecretInARedirectIsRedacted(t *testing.T) {
 	require.Equal(t, second.URL+"/?auth=Bearer+[redacted]", a.head().URL)
 	body, _ := a.body()
 	require.Equal(t, "Bearer [redacted]", body)
+}
+
+// A redirect that leads elsewhere and back does not act in the secret's name.
+func TestASecretDoesNotComeBackFromElsewhere(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 10)
+	var first *httptest.Server
+	second := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, first.URL+"/delete", http.StatusFound)
+	})
+	first = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got <- r.URL.Path + " " + r.Header.Get("Authorization")
+		switch r.URL.Path {
+		case "/":
+			http.Redirect(w, r, "/again", http.StatusFound)
+		case "/again":
+			http.Redirect(w, r, second.URL, http.StatusFound)
+		}
+	})
+	p := newBench(t, "").start(t, "http", withServer(first, second), withSecret(t, "key", plain, first.URL),
+		withHTTP(func(c *HTTPConfig) { c.Redirects = 5 }))
+	a := newProgram().open(object{"url": first.URL, "secrets": []string{"key"}}).headOf(nth(0)).ask(t, p)
+	a.handle()
+	require.Equal(t, first.URL+"/delete", a.head().URL)
+	require.Equal(t, "/ Bearer "+plain, <-got)
+	require.Equal(t, "/again Bearer "+plain, <-got)
+	require.Equal(t, "/delete ", <-got)
 }
 
 func TestASecretGoesWhereItMay(t *testing.T) {
