@@ -167,13 +167,14 @@ func (x *exchange) explain(err error) *refusal {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
+	// In one piece: of a secret that the line's end has cut off, what is left would not be found.
+	text := oneLine(x.forms.redact(err.Error()))
 	known, isKnown := errors.AsType[*refusal](err)
-	text := x.forms.redact(oneLine(err.Error()))
 	switch {
 	case x.call.ctx.Err() != nil:
 		return refuse(abi.ErrnoCancelled, "the call was over before the response")
 	case isKnown:
-		return known
+		return &refusal{known.errno, text} // it may name where a redirect leads
 	case context.Cause(x.context) == errRequestTimeout:
 		return refuse(abi.ErrnoUnavailable, "there was no whole response within %v", x.prepared.timeout)
 	case x.context.Err() != nil:

@@ -168,3 +168,50 @@ func TestWhatAGuestSendsIsOneRequest(t *testing.T) {
 		})
 	}
 }
+
+// What a server makes of a secret that it was sent comes back without it, wherever a response has room for text.
+func TestASecretInWhatGoesWrong(t *testing.T) {
+	t.Parallel()
+	const value = "sk-Open-0123456789abcdefghij"
+	const ok = "HTTP/1.1 200 OK\r\n"
+	pad := strings.Repeat("x", maxLine-60)
+	long := strings.Repeat("y", 2000)
+	for name, answer := range map[string]string{
+		"the status line":                     "HTTP/1.1 2xx " + value + "\r\n\r\n",
+		"the protocol":                        "Bearer " + value + " 200 OK\r\n\r\n",
+		"a text that is cut inside of it":     "HTTP/1.1 " + pad + value + long + " OK\r\n\r\n",
+		"a text that is cut a little later":   "HTTP/1.1 " + pad + "12345" + value + long + " OK\r\n\r\n",
+		"a header's line":                     ok + "Bearer " + value + "\r\n\r\n",
+		"a header's name":                     ok + value + ": x\r\nContent-Length: 0\r\n\r\n",
+		"a length":                            ok + "Content-Length: " + value + "\r\n\r\n",
+		"a coding":                            ok + "Transfer-Encoding: " + value + "\r\n\r\n",
+		"the reason of a good status":         "HTTP/1.1 200 " + value + "\r\nContent-Length: 0\r\n\r\n",
+		"a redirect's host":                   "HTTP/1.1 302 Found\r\nLocation: https://" + value + ".example/\r\nContent-Length: 0\r\n\r\n",
+		"a redirect's odd host":               "HTTP/1.1 302 Found\r\nLocation: https://" + value + "\r\nContent-Length: 0\r\n\r\n",
+		"a redirect that can't be read":       "HTTP/1.1 302 Found\r\nLocation: http://%zz" + value + "\r\nContent-Length: 0\r\n\r\n",
+		"one that can't be read and is cut":   "HTTP/1.1 302 Found\r\nLocation: http://%zz" + pad + value + long + "\r\nContent-Length: 0\r\n\r\n",
+		"a redirect's scheme":                 "HTTP/1.1 302 Found\r\nLocation: " + value + "://h/\r\nContent-Length: 0\r\n\r\n",
+		"a body that is cut":                  ok + "Content-Length: 1000\r\n\r\n" + value[:27],
+		"a chunk's length":                    ok + "Transfer-Encoding: chunked\r\n\r\n" + value + "\r\n",
+		"a body that is cut behind a few":     ok + "Content-Length: 1000\r\n\r\nyou sent " + value + " and " + value[:20],
+		"a trailer":                           ok + "Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + value + "\r\n\r\n",
+		"a body beyond the limit, cut inside": ok + "Content-Length: 2000\r\n\r\n" + strings.Repeat("x", 1024-20) + value + long,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := serveRaw(t, func(conn net.Conn, _ *http.Request) { _, _ = io.WriteString(conn, answer) })
+			for _, redirects := range []int{0, 3} {
+				b := newBench(t, "")
+				p := b.start(t, "http", withURL(url), withSecret(t, "key", value, url), withHTTP(func(c *HTTPConfig) {
+					c.Redirects, c.MaxResponse, c.MaxHeaders = redirects, units.KiB, 16*units.KiB
+				}))
+				a := newProgram().open(object{"url": url, "secrets": []string{"key"}}).headOf(nth(0)).drain(nth(0)).headOf(0).ask(t, p)
+				said := a.rest
+				for _, e := range b.logs.all() {
+					said += fmt.Sprint(e)
+				}
+				require.NotContains(t, strings.ToLower(said), strings.ToLower(value[3:12]))
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"html"
 	"io"
 	"net/url"
 	"slices"
@@ -20,8 +21,8 @@ const minForm = 6
 // forms are the spellings of secrets that are looked for in what a server answers, the longest first.
 type forms [][]byte
 
-// formsOf returns how servers are known to spell what they echo: as it is, in JSON, in a URL, in hexadecimal, and
-// inside of a text in base64.
+// formsOf returns how servers are known to spell what they echo: as it is, in one case (the name of a host or header),
+// in JSON, in HTML, in a URL, in hexadecimal, and inside of a text in base64.
 func formsOf(secrets []*secret) forms {
 	var all forms
 	add := func(s string) {
@@ -32,6 +33,9 @@ func formsOf(secrets []*secret) forms {
 	for _, s := range secrets {
 		v := s.value
 		add(v)
+		add(strings.ToLower(v))
+		add(strings.ToUpper(v))
+		add(html.EscapeString(v))
 		add(jsonText(v, true))
 		add(jsonText(v, false))
 		add(strings.ReplaceAll(jsonText(v, false), "/", `\/`))
@@ -143,7 +147,8 @@ func (f forms) replace(dst, b []byte, end bool) (out, rest []byte) {
 	}
 }
 
-// redactor is a body without the secrets in it. It passes on at once what can't be a part of one.
+// redactor is a body without the secrets in it. It passes on at once what can't be a part of one, and what may be one
+// that has begun only once the body has come to its end.
 type redactor struct {
 	forms forms
 	body  io.Reader
@@ -159,7 +164,8 @@ func (r *redactor) Read(p []byte) (int, error) {
 		n, err := r.body.Read(r.room[:])
 		r.err = err
 		var rest []byte
-		r.out, rest = r.forms.replace(r.out, append(r.rest, r.room[:n]...), err != nil)
+		// What a failure has cut off may be a secret but for its end, so it is not handed on.
+		r.out, rest = r.forms.replace(r.out, append(r.rest, r.room[:n]...), err == io.EOF)
 		r.rest = append([]byte(nil), rest...)
 	}
 	n := copy(p, r.out)
