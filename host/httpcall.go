@@ -164,7 +164,8 @@ func (r *requests) closeAll() {
 func (c *call) httpRefusal(what string, err error) int32 {
 	r := &refusal{abi.ErrnoUnavailable, oneLine(err.Error())}
 	errors.As(err, &r)
-	c.requests.failure = r.text
-	c.refuse(what, r.errno, r.text)
+	text := cutText(oneLine(r.text), maxLine) // it may name a host of the guest's, as long as that likes
+	c.requests.failure = text
+	c.refuse(what, r.errno, text)
 	return int32(r.errno)
 }

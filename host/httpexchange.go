@@ -98,6 +98,9 @@ func (x *exchange) read(p []byte) (int, error) {
 	if x.over == nil && x.response == nil {
 		return 0, x.fail(x.err)
 	}
+	if code := x.encoding(); code != "" && len(x.forms) > 0 {
+		return 0, x.fail(refuse(abi.ErrnoUnavailable, "the response came with the Content-Encoding %s, which was not asked for, and a secret could not be found in it", code))
+	}
 	if x.body == nil && x.over == nil {
 		x.body = &redactor{forms: x.forms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
 	}
@@ -117,6 +120,20 @@ func (x *exchange) read(p []byte) (int, error) {
 		return 0, nil
 	}
 	return 0, x.over
+}
+
+// encoding is how the body is compressed still; empty where it is not. What was asked for is undone by then, but with a
+// Range nothing is, and a server may compress as it likes.
+func (x *exchange) encoding() string {
+	if x.response == nil || x.response.Body == http.NoBody {
+		return ""
+	}
+	for _, value := range x.response.Header.Values("Content-Encoding") {
+		if value != "" && !strings.EqualFold(value, "identity") {
+			return oneLine(value)
+		}
+	}
+	return ""
 }
 
 // fail ends the exchange, and says why in words for the guest's author.

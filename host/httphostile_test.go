@@ -2,10 +2,12 @@ package host
 
 import (
 	"bufio"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -212,6 +214,62 @@ func TestASecretInWhatGoesWrong(t *testing.T) {
 				}
 				require.NotContains(t, strings.ToLower(said), strings.ToLower(value[3:12]))
 			}
+		})
+	}
+}
+
+// A secret can't be found in what is still compressed, so where one may be, the guest does not get it.
+func TestASecretInACompressedBody(t *testing.T) {
+	t.Parallel()
+	const value = "sk-0123456789abcdef"
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var body io.Writer = w
+		w.Header()["Content-Encoding"] = []string{r.URL.Query().Get("code")}
+		if strings.Contains(r.URL.Query().Get("code"), "gzip") {
+			z := gzip.NewWriter(w)
+			defer z.Close()
+			body = z
+		}
+		fmt.Fprint(body, "you sent ", r.Header.Get("Authorization"))
+	})
+	secret := withSecret(t, "key", value, s.URL)
+	p := newBench(t, "").start(t, "http", withServer(s), secret)
+	without := newBench(t, "").start(t, "http", withServer(s))
+	ranged := object{"Range": "bytes=0-"}
+	for _, tt := range []struct {
+		name, code string
+		headers    object
+		errno      abi.Errno
+	}{
+		{"gzip, as it was asked for", "gzip", nil, abi.ErrnoOK},
+		{"not at all", "identity", ranged, abi.ErrnoOK},
+		{"gzip, of a range", "gzip", ranged, abi.ErrnoUnavailable},
+		{"gzip in the old spelling", "x-gzip", nil, abi.ErrnoUnavailable},
+		{"twice", "gzip, gzip", nil, abi.ErrnoUnavailable},
+		{"otherwise", "br", nil, abi.ErrnoUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ask := object{"url": s.URL + "?code=" + url.QueryEscape(tt.code), "headers": tt.headers, "secrets": []string{"key"}}
+			a := newProgram().open(ask).drain(nth(0)).ask(t, p)
+			a.handle()
+			body, errno := a.body()
+			require.Equal(t, tt.errno, errno)
+			if errno == abi.ErrnoOK {
+				require.Equal(t, "you sent Bearer [redacted]", body)
+				return
+			}
+			require.Empty(t, body)
+			delete(ask, "secrets")
+			a = newProgram().open(ask).drain(nth(0)).ask(t, without)
+			a.handle()
+			body, errno = a.body()
+			require.Equal(t, abi.ErrnoOK, errno, "who has no secret there gets what there is")
+			require.NotEmpty(t, body)
+			ask["method"] = "HEAD"
+			a = newProgram().open(ask).drain(nth(0)).ask(t, p)
+			a.handle()
+			_, errno = a.body()
+			require.Equal(t, abi.ErrnoOK, errno)
 		})
 	}
 }
