@@ -3,12 +3,10 @@ package host
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,17 +19,11 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 )
 
-// Times within which a connection has to be made. Both lie within the request's own.
-const (
-	dialTimeout      = 10 * time.Second
-	handshakeTimeout = 10 * time.Second
-	idleConnTimeout  = 90 * time.Second
-)
-
 // Causes by which a request that has ended is told from one whose call has.
 var (
 	errRequestTimeout = errors.New("the request's timeout has passed")
 	errRequestClosed  = errors.New("the request was closed")
+	errStalled        = errors.New("the server does not read what it is sent")
 )
 
 // refusal is why a request is not made, or has failed: the number for the guest, and one line for its author.
@@ -60,7 +52,7 @@ type egress struct {
 	transport *http.Transport
 	handles   atomic.Uint32
 
-	life context.Context // ended by close, and every dial with it
+	life context.Context // ended by close, and every connection with it
 	end  context.CancelFunc
 }
 
@@ -84,24 +76,6 @@ func (h *Host) newEgress(plugin string, cfg *PluginConfig, hosts []origin) (*egr
 	e.life, e.end = context.WithCancel(context.Background())
 	e.transport = e.newTransport(h)
 	return e, nil
-}
-
-func (e *egress) newTransport(h *Host) *http.Transport {
-	dialer := &net.Dialer{
-		Timeout: dialTimeout, Resolver: h.resolver, Control: newAddressPolicy(e.plugin, e.cfg.Addresses).control,
-	}
-	return &http.Transport{
-		Proxy: nil, // not even that of the environment: it would dial in our place
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			defer context.AfterFunc(e.life, cancel)()
-			return dialer.DialContext(ctx, network, address)
-		},
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: h.roots}, TLSHandshakeTimeout: handshakeTimeout,
-		ForceAttemptHTTP2: true, MaxResponseHeaderBytes: int64(e.cfg.MaxHeaders),
-		MaxIdleConns: e.cfg.MaxConcurrent, MaxIdleConnsPerHost: e.cfg.MaxConcurrent, IdleConnTimeout: idleConnTimeout,
-	}
 }
 
 // nextHandle returns a number that no other request of the plugin has had for a long time, so that what a guest has kept
@@ -268,7 +242,7 @@ func (e *egress) echoed(met []origin) forms {
 
 // do sends a request and returns when its head has arrived. The context bounds the reading of the body, too.
 func (e *egress) do(ctx context.Context, p *prepared) (*http.Response, error) {
-	r := p.request.WithContext(ctx)
+	r := p.request.WithContext(context.WithValue(ctx, requestKey{}, ctx))
 	first, err := originOf(r.URL)
 	if err != nil {
 		return nil, err

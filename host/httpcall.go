@@ -14,6 +14,7 @@ type requests struct {
 	byHandle map[uint32]*exchange
 	made     int
 	failure  string // the text of the last one that was refused or has failed
+	stalled  bool   // the client did not see in time that one was over; there is no patience left for another
 }
 
 // httpOpen is http_open: the handle of a request that is on its way, or an errno.

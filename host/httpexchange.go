@@ -14,8 +14,9 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 )
 
-// exchange is a request and its response. The call's goroutine owns it, but for run, which may only write what is
-// read once arrived is closed.
+// exchange is a request and its response. The call's goroutine owns it. Others wait for the server in its place: run for
+// the head, which writes what is read once arrived is closed, and one at a time for more of the body, of which body is as
+// long. Over HTTP/2 the client waits for a server that does not read, whatever the request's context says.
 type exchange struct {
 	egress  *egress
 	call    *call
@@ -29,11 +30,12 @@ type exchange struct {
 	response *http.Response
 	err      error
 
-	forms    forms     // of the secrets that the response may hold; set before arrived is closed
-	document []byte    // the head in the guest's codec, once it was asked for
-	body     io.Reader // once it was asked for
-	over     error     // what the body ended with, or why there is none; nil while there is more
-	ended    bool      // the place and the connection are given back
+	forms    forms         // of the secrets that the response may hold; set before arrived is closed
+	document []byte        // the head in the guest's codec, once it was asked for
+	body     *redactor     // once it was asked for
+	reading  chan struct{} // closed when the body has been read for the last time so far; nil before
+	over     error         // what the body ended with, or why there is none; nil while there is more
+	ended    bool          // the place and the connection are given back
 }
 
 // run waits for a place, and then for the head of the response. It ends soon after x.context is done.
@@ -52,9 +54,8 @@ func (x *exchange) run() {
 
 // head waits for the response, and returns its head in the guest's codec.
 func (x *exchange) head() ([]byte, error) {
-	<-x.arrived
-	if x.response == nil {
-		return nil, x.fail(x.err)
+	if err := x.await(); err != nil {
+		return nil, err
 	}
 	if x.document != nil {
 		return x.document, nil
@@ -94,17 +95,21 @@ func (x *exchange) describe() responseHead {
 
 // read waits for more of the body, and returns how much of it there was; 0 at its end.
 func (x *exchange) read(p []byte) (int, error) {
-	<-x.arrived
-	if x.over == nil && x.response == nil {
-		return 0, x.fail(x.err)
-	}
-	if code := x.encoding(); code != "" && len(x.forms) > 0 {
-		return 0, x.fail(refuse(abi.ErrnoUnavailable, "the response came with the Content-Encoding %s, which was not asked for, and a secret could not be found in it", code))
-	}
-	if x.body == nil && x.over == nil {
-		x.body = &redactor{forms: x.forms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
+	if x.over == nil {
+		if err := x.await(); err != nil {
+			return 0, err
+		}
+		if code := x.encoding(); code != "" && len(x.forms) > 0 {
+			return 0, x.fail(refuse(abi.ErrnoUnavailable, "the response came with the Content-Encoding %s, which was not asked for, and a secret could not be found in it", code))
+		}
+		if x.body == nil {
+			x.body = &redactor{forms: x.forms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
+		}
 	}
 	for x.over == nil {
+		if !x.fill() {
+			return 0, x.fail(errStalled)
+		}
 		n, err := x.body.Read(p)
 		switch {
 		case n > 0:
@@ -125,7 +130,7 @@ func (x *exchange) read(p []byte) (int, error) {
 // encoding is how the body is compressed still; empty where it is not. What was asked for is undone by then, but with a
 // Range nothing is, and a server may compress as it likes.
 func (x *exchange) encoding() string {
-	if x.response == nil || x.response.Body == http.NoBody {
+	if x.response.Body == http.NoBody {
 		return ""
 	}
 	for _, value := range x.response.Header.Values("Content-Encoding") {
@@ -145,12 +150,59 @@ func (x *exchange) fail(err error) error {
 	return x.over
 }
 
+// patience is how long a call waits, once, for the client to see that a request is over.
+const patience = time.Second
+
+// awaits waits until done is closed, and tells whether it is. It does not outlive the request for more than the call's
+// patience.
+func (x *exchange) awaits(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-x.context.Done():
+	}
+	left := patience
+	if x.call.requests.stalled {
+		left = 0
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		x.call.requests.stalled = true
+		return false
+	}
+}
+
+// await waits for the response. Without an error, it is there.
+func (x *exchange) await() error {
+	switch {
+	case !x.awaits(x.arrived):
+		return x.fail(errStalled)
+	case x.response == nil:
+		return x.fail(x.err)
+	}
+	return nil
+}
+
+// fill waits until there is something to be read of the body, and tells whether there is.
+func (x *exchange) fill() bool {
+	if !x.body.isEmpty() {
+		return true
+	}
+	done := make(chan struct{})
+	x.reading = done
+	go func() { defer close(done); x.body.fill() }()
+	return x.awaits(done)
+}
+
 // close ends the exchange, wherever it is.
 func (x *exchange) close() {
 	x.cancel(errRequestClosed)
-	<-x.arrived
-	if x.response == nil {
-		_ = x.fail(x.err)
+	if x.over == nil {
+		_ = x.await()
 	}
 	x.end()
 }
@@ -162,21 +214,44 @@ func (x *exchange) end() {
 	}
 	x.ended = true
 	x.cancel(errRequestClosed)
-	if x.timer != nil {
-		x.timer.Stop()
-	}
+	released := make(chan struct{})
+	go func() { defer close(released); x.release() }()
+	x.awaits(released)
 	outcome := "cancelled"
-	if x.response != nil {
-		_ = x.response.Body.Close()
+	if x.hasArrived() && x.response != nil {
 		outcome = statusOutcome(x.response.StatusCode)
 	}
 	if failed, ok := errors.AsType[*refusal](x.over); ok {
 		outcome = errnoOutcome(failed.errno)
 	}
+	x.call.plugin.metrics.requests.WithLabelValues(outcome).Inc()
+}
+
+// release is the last to touch what the client has.
+func (x *exchange) release() {
+	<-x.arrived
+	if x.reading != nil {
+		<-x.reading
+	}
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	if x.response != nil {
+		_ = x.response.Body.Close()
+	}
 	if x.placed.Load() {
 		x.egress.places.Release(1)
 	}
-	x.call.plugin.metrics.requests.WithLabelValues(outcome).Inc()
+}
+
+// hasArrived tells whether the head is there, or why there is none.
+func (x *exchange) hasArrived() bool {
+	select {
+	case <-x.arrived:
+		return true
+	default:
+		return false
+	}
 }
 
 // explain says what an error of the request means for the guest. The error's own text may name what it was sent.
@@ -185,8 +260,15 @@ func (x *exchange) explain(err error) *refusal {
 		err = outer.Err
 	}
 	// In one piece: of a secret that the line's end has cut off, what is left would not be found.
-	text := oneLine(x.forms.redact(err.Error()))
+	text := err.Error()
 	known, isKnown := errors.AsType[*refusal](err)
+	if isKnown {
+		text = known.text
+	}
+	if x.hasArrived() { // before, it is not the server's
+		text = x.forms.redact(text)
+	}
+	text = oneLine(text)
 	switch {
 	case x.call.ctx.Err() != nil:
 		return refuse(abi.ErrnoCancelled, "the call was over before the response")

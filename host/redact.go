@@ -158,9 +158,12 @@ type redactor struct {
 	err   error  // what the body ended with
 }
 
-// Read implements io.Reader.
-func (r *redactor) Read(p []byte) (int, error) {
-	for len(r.out) == 0 && r.err == nil {
+// isEmpty tells whether Read would have to wait for the body.
+func (r *redactor) isEmpty() bool { return len(r.out) == 0 && r.err == nil }
+
+// fill waits for the body until Read need not.
+func (r *redactor) fill() {
+	for r.isEmpty() {
 		n, err := r.body.Read(r.room[:])
 		r.err = err
 		var rest []byte
@@ -168,6 +171,11 @@ func (r *redactor) Read(p []byte) (int, error) {
 		r.out, rest = r.forms.replace(r.out, append(r.rest, r.room[:n]...), err == io.EOF)
 		r.rest = append([]byte(nil), rest...)
 	}
+}
+
+// Read implements io.Reader.
+func (r *redactor) Read(p []byte) (int, error) {
+	r.fill()
 	n := copy(p, r.out)
 	r.out = r.out[n:]
 	if n > 0 || len(p) == 0 {

@@ -1,0 +1,171 @@
+package host
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/units"
+	"github.com/stretchr/testify/require"
+)
+
+// Types of frames (RFC 9113, 6).
+const (
+	frameData         = 0
+	frameHeaders      = 1
+	frameSettings     = 4
+	frameWindowUpdate = 8
+)
+
+func writeFrame(w io.Writer, kind, flags byte, stream uint32, body []byte) error {
+	f := binary.BigEndian.AppendUint32(nil, uint32(len(body))<<8|uint32(kind))
+	f = binary.BigEndian.AppendUint32(append(f, flags), stream)
+	_, err := w.Write(append(f, body...))
+	return err
+}
+
+// readFrame returns the kind of the next frame.
+func readFrame(r io.Reader) (kind byte, err error) {
+	var head [9]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, err
+	}
+	size := int64(binary.BigEndian.Uint32(head[:])) >> 8
+	_, err = io.CopyN(io.Discard, r, size)
+	return head[3], err
+}
+
+// stall is a server of HTTP/2 that grants every window, answers the first request with a body that drips, and reads
+// nothing more.
+func stall(conn net.Conn) error {
+	if _, err := io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))); err != nil {
+		return err
+	}
+	if err := writeFrame(conn, frameSettings, 0, 0, []byte{0, 4, 0x7f, 0xff, 0xff, 0xff}); err != nil { // the initial window
+		return err
+	}
+	if err := writeFrame(conn, frameWindowUpdate, 0, 0, []byte{0x7f, 0xff, 0, 0}); err != nil {
+		return err
+	}
+	for kind := byte(frameData); kind != frameHeaders; {
+		var err error
+		if kind, err = readFrame(conn); err != nil {
+			return err
+		}
+	}
+	if err := writeFrame(conn, frameSettings, 1, 0, nil); err != nil { // acknowledges
+		return err
+	}
+	err := writeFrame(conn, frameHeaders, 4, 1, []byte{0x88}) // :status: 200, and no further header
+	for range 500 {
+		if err == nil {
+			err = writeFrame(conn, frameData, 0, 1, make([]byte, 8<<10))
+		}
+		time.Sleep(time.Millisecond) // of the server: it must not use up its window before the client is stuck
+	}
+	return err
+}
+
+// A server that stops reading holds up who writes to it, and, over HTTP/2, who reads from it. It does not hold the call up.
+func TestAServerThatStopsReading(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewTLSServer(nil) // for its certificate
+	t.Cleanup(s.Close)
+	config := s.TLS.Clone()
+	config.NextProtos = []string{"h2"}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	require.NoError(t, err)
+	done, gone := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	go func() {
+		defer close(done)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if stall(conn) == nil {
+			<-gone
+		}
+	}()
+	t.Cleanup(func() { close(gone) })
+	b := newBench(t, "")
+	b.roots = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	url := "https://" + l.Addr().String()
+	p := b.start(t, "http", withURL(url), withTimeout(2*time.Second), withHTTP(func(c *HTTPConfig) { c.MaxRequest = 4 * units.MiB }))
+	prog := newProgram().open(object{"url": url}).headOf(nth(0))
+	ptr, size := prog.put(`{"method":"POST","url":"` + url + `","body":"` + strings.Repeat("x", 2<<20) + `"}`)
+	for range 60 {
+		prog.step(0, ptr, size, 0, 0, 0)
+	}
+	began := time.Now()
+	_, err = handle(p, prog.drain(nth(0)).document())
+	require.ErrorIs(t, err, ErrDeadline)
+	require.Less(t, time.Since(began), 10*time.Second)
+	requireEndsSoon(t, p)
+}
+
+// requireEndsSoon closes the plugin, and asserts that nothing holds it up.
+func requireEndsSoon(t *testing.T, p *Plugin) {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Close(context.Background()) }()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "the plugin did not end")
+	}
+}
+
+// What is done to connect to a server ends with the request that it is done for, and not only after its own time.
+func TestAConnectionIsNotMadeForARequestThatIsOver(t *testing.T) {
+	t.Parallel()
+	ends := func(t *testing.T, p *Plugin, url string, begun <-chan struct{}, gone <-chan struct{}) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := background(ctx, p, newProgram().open(object{"url": url}).headOf(nth(0)).document())
+		<-begun
+		began := time.Now()
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		<-gone
+		require.Less(t, time.Since(began), 5*time.Second)
+	}
+	t.Run("the handshake", func(t *testing.T) {
+		t.Parallel()
+		begun, gone := make(chan struct{}), make(chan struct{})
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			defer close(gone)
+			if conn, err := l.Accept(); err == nil {
+				close(begun)
+				untilClosed(conn)
+				_ = conn.Close()
+			}
+		}()
+		url := "https://" + l.Addr().String()
+		ends(t, newBench(t, "").start(t, "http", withURL(url)), url, begun, gone)
+	})
+	t.Run("the look-up", func(t *testing.T) {
+		t.Parallel()
+		begun, gone := make(chan struct{}, 10), make(chan struct{}, 10)
+		b := newBench(t, "")
+		b.resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			begun <- struct{}{}
+			<-ctx.Done()
+			gone <- struct{}{}
+			return nil, ctx.Err()
+		}}
+		const url = "http://slow.example"
+		ends(t, b.start(t, "http", withHTTP(func(c *HTTPConfig) { c.Origins = []string{url} })), url, begun, gone)
+	})
+}
