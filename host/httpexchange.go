@@ -278,7 +278,7 @@ func (x *exchange) explain(err error) *refusal {
 		return refuse(abi.ErrnoUnavailable, "there was no whole response within %v", x.prepared.timeout)
 	case x.context.Err() != nil:
 		return refuse(abi.ErrnoCancelled, "the request was closed before the response")
-	case strings.Contains(text, "response header"): // the client has no error of its own for headers that are too large
+	case strings.Contains(text, "response header"), strings.Contains(text, "header list too large"): // the client has no error of its own for headers that are too large
 		return refuse(abi.ErrnoLimit, "the response's header has more than the %v of plugins.%s.http.max_headers", x.egress.cfg.MaxHeaders, x.egress.plugin)
 	}
 	return refuse(abi.ErrnoUnavailable, "%s", text)

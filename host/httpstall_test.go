@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,8 @@ import (
 
 	"github.com/alecthomas/units"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/abi"
 )
 
 // Types of frames (RFC 9113, 6).
@@ -168,4 +172,42 @@ func TestAConnectionIsNotMadeForARequestThatIsOver(t *testing.T) {
 		const url = "http://slow.example"
 		ends(t, b.start(t, "http", withHTTP(func(c *HTTPConfig) { c.Origins = []string{url} })), url, begun, gone)
 	})
+}
+
+// Over HTTP/2 the header's limit holds for everything before the body, too, and for what is behind it.
+func TestHeadersOverHTTP2(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/early":
+			w.Header().Set("Link", strings.Repeat("x", 500))
+			for range 100 {
+				w.WriteHeader(http.StatusEarlyHints)
+			}
+		case "/many":
+			for i := range 1000 {
+				w.Header().Set(fmt.Sprint("X-", i), "x")
+			}
+		case "/trailer":
+			w.Header().Set("Trailer", "X")
+			w.WriteHeader(http.StatusOK)
+			w.Header().Set("X", strings.Repeat("x", 64<<10))
+		}
+	}))
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	b := newBench(t, "")
+	b.roots = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	p := b.start(t, "http", withServer(s), withHTTP(func(c *HTTPConfig) { c.MaxHeaders = 4 * units.KiB }))
+	for path, errno := range map[string]abi.Errno{"/early": abi.ErrnoLimit, "/many": abi.ErrnoLimit, "/trailer": abi.ErrnoUnavailable} {
+		a := newProgram().open(object{"url": s.URL + path}).drain(nth(0)).ask(t, p)
+		a.handle()
+		a.errno(errno)
+		a = newProgram().open(object{"url": s.URL}).drain(nth(0)).ask(t, p)
+		a.handle()
+		_, after := a.body()
+		require.Equal(t, abi.ErrnoOK, after, "after %s", path)
+	}
 }
