@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"strings"
 
@@ -28,7 +29,10 @@ type usageError struct{ error }
 // Unwrap returns the error that is marked.
 func (e usageError) Unwrap() error { return e.error }
 
-func main() { os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	log.SetOutput(clientLog{os.Stderr})
+	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // execute runs the command line and returns the exit code.
 func execute(args []string, in io.Reader, out, errOut io.Writer) int {

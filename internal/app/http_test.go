@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -74,6 +75,31 @@ func TestAPluginAsksAServerWithASecret(t *testing.T) {
 	for _, text := range []string{d.log(), body, fmt.Sprint(letters), fmt.Sprint(replies(t, c))} {
 		require.NotContains(t, text, apiKey)
 	}
+}
+
+// What a server sends beyond the end of its answer is nobody's, and the client's word of it does not quote it.
+func TestASecretBeyondTheEndOfAnAnswer(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfineyou sent %s", r.Header.Get("Authorization"))
+		_, _ = io.Copy(io.Discard, conn)
+	}))
+	t.Cleanup(s.Close)
+	r := redistest.Start(t)
+	c := r.Client(t)
+	d := startDaemon(t, fetching(t, r, s)...)
+	d.ready()
+	say(t, c, "fetch "+s.URL+"/")
+	answered(t, c, "fine")
+	d.line("Unsolicited response received on idle HTTP channel")
+	d.stop()
+	require.NotContains(t, d.log(), apiKey)
+	require.NotContains(t, d.log(), "you sent")
 }
 
 // A message whose call ends has its request ended, too: the daemon stops in good order with an answer outstanding.
