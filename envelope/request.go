@@ -88,6 +88,10 @@ func (f field) wantText() (string, error) {
 	return s, nil
 }
 
+// maxTexts bounds the header fields of a request, and its secrets. An empty text takes one byte of the document, and
+// many of ours.
+const maxTexts = 10_000
+
 // wantTexts reads an array of text.
 func (f field) wantTexts() ([]string, error) {
 	array, err := readHead(f.value, 0)
@@ -97,6 +101,9 @@ func (f field) wantTexts() ([]string, error) {
 	wrong := fmt.Errorf("has a %s that is not an array of UTF-8 text", brief(string(f.key)))
 	if array.kind != kindArray {
 		return nil, wrong
+	}
+	if array.count > maxTexts {
+		return nil, fmt.Errorf("has a %s of %d texts; %d are allowed", brief(string(f.key)), array.count, maxTexts)
 	}
 	var texts []string
 	for at := array.end; len(texts) < array.count; {
@@ -118,6 +125,9 @@ func (f field) wantTexts() ([]string, error) {
 func readHeaders(doc []byte) ([]abi.Header, error) {
 	var all []abi.Header
 	_, err := readDocument(doc, 1, func(f field) error {
+		if len(all) >= maxTexts {
+			return fmt.Errorf("has more than %d", maxTexts)
+		}
 		if value, ok := f.text(); ok {
 			all = append(all, abi.Header{Name: string(f.key), Value: value})
 			return nil

@@ -115,3 +115,25 @@ func FuzzDecodeRequest(f *testing.F) {
 		}
 	})
 }
+
+// A document of a few MiB does not make the host hold a hundred times that.
+func TestRequestsOfManyTexts(t *testing.T) {
+	t.Parallel()
+	const many = 1 << 20
+	array := msgp.AppendArrayHeader(nil, many)
+	fields := msgp.AppendMapHeader(nil, many)
+	for range many {
+		array = msgp.AppendString(array, "")
+		fields = msgp.AppendString(msgp.AppendString(fields, ""), "")
+	}
+	doc := func(key string, value []byte) []byte {
+		d := msgp.AppendString(msgp.AppendString(msgp.AppendMapHeader(nil, 2), "url"), "u")
+		return append(msgp.AppendString(d, key), value...)
+	}
+	_, err := Msgpack{}.DecodeRequest(doc("secrets", array))
+	require.EqualError(t, err, "a request has a secrets of 1048576 texts; 10000 are allowed")
+	_, err = Msgpack{}.DecodeRequest(doc("headers", append(msgp.AppendString(msgp.AppendMapHeader(nil, 1), "X"), array...)))
+	require.ErrorContains(t, err, "1048576 texts; 10000 are allowed")
+	_, err = Msgpack{}.DecodeRequest(doc("headers", fields))
+	require.ErrorContains(t, err, "has more than 10000")
+}
