@@ -287,7 +287,9 @@ func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent.Header.Del("Referer") // of a redirect; it could tell more than the plugin wants
 	if h.left = h.left || to != h.first; !h.left {
 		for _, s := range h.prepared.secrets {
-			s.put(sent)
+			if err := s.put(sent); err != nil {
+				return nil, err
+			}
 		}
 	}
 	response, err := h.egress.transport.RoundTrip(sent)

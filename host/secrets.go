@@ -2,6 +2,9 @@ package host
 
 import (
 	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +16,11 @@ import (
 	"strings"
 )
 
-// secretMark stands for the secret in SecretConfig.Format.
-const secretMark = "{secret}"
+// What stands in SecretConfig.Format: the secret itself, or what the request's body is signed with by means of it.
+const (
+	secretMark    = "{secret}"
+	signatureMark = "{hmac-sha256}"
+)
 
 // A secret's length in bytes. A shorter one could not be told from other text in a response.
 const (
@@ -30,7 +36,8 @@ type SecretConfig struct {
 	File string `koanf:"file"`
 	// Header is the header field that the secret goes into; empty for the URL's path, where the plugin writes {<id>}.
 	Header string `koanf:"header"`
-	// Format is the field's value, with {secret} in the secret's place.
+	// Format is the field's value. Either {secret} in it stands for the secret, or {hmac-sha256} for the HMAC-SHA256 of
+	// the request's body under the secret, in lower-case hexadecimal; then the secret itself is not sent.
 	Format string `koanf:"format"`
 	// Origins are where the secret may go to, as in HTTPConfig. One with http sends it in the clear.
 	Origins []string `koanf:"origins"`
@@ -55,7 +62,10 @@ func (c *SecretConfig) Validate() error {
 		"is not the name of an environment variable; write the name, and not the secret")
 	check(c.Header == "" || isToken(c.Header) && !isHostsHeader(c.Header), "header",
 		"is %q; write a header field such as \"Authorization\" that is not the connection's, or \"\" for the URL's path", c.Header)
-	check(strings.Count(c.Format, secretMark) == 1 && isHeaderValue(c.Format), "format", `must hold %s once, and be one line of ASCII`, secretMark)
+	marks := strings.Count(c.Format, secretMark) + strings.Count(c.Format, signatureMark)
+	check(marks == 1 && isHeaderValue(c.Format), "format", `must hold %s or %s once, and be one line of ASCII`, secretMark, signatureMark)
+	check(c.Header != "" || !strings.Contains(c.Format, signatureMark), "format",
+		"holds %s, and header is empty; write the header field that the signature goes into", signatureMark)
 	check(len(c.Origins) > 0, "origins", `is empty; write where the secret may go to, such as "https://api.example.org"`)
 	for _, s := range c.Origins {
 		_, err := parseOrigin(s)
@@ -74,7 +84,8 @@ type secret struct {
 	id      string
 	value   string
 	header  string // empty for the path
-	field   string // the header field's value
+	field   string // the header field's value; what signatureMark stands for is not yet in it
+	signs   bool   // the header field holds a signature, and not the secret
 	origins []origin
 }
 
@@ -89,10 +100,11 @@ func loadSecret(id string, c SecretConfig) (*secret, error) {
 	case !isHeaderValue(value):
 		return nil, fmt.Errorf("%s holds a line break or another character that is not printable ASCII", from)
 	}
-	return &secret{
-		id: id, value: value, header: http.CanonicalHeaderKey(c.Header),
-		field: strings.Replace(c.Format, secretMark, value, 1), origins: parseOrigins(c.Origins),
-	}, nil
+	s := &secret{id: id, value: value, header: http.CanonicalHeaderKey(c.Header), field: c.Format, origins: parseOrigins(c.Origins)}
+	if s.signs = strings.Contains(c.Format, signatureMark); !s.signs {
+		s.field = strings.Replace(c.Format, secretMark, value, 1)
+	}
+	return s, nil
 }
 
 // readSecret reads the secret's text, and says where from.
@@ -126,11 +138,19 @@ func readSecret(c SecretConfig) (value, from string, err error) {
 // mayGoTo tells whether the operator lets the secret go to that origin.
 func (s *secret) mayGoTo(o origin) bool { return anyCovers(s.origins, o) }
 
-// put adds the secret to a request of its own.
-func (s *secret) put(r *http.Request) {
+// put adds the secret, or the signature of the body that is about to be sent, to a request of its own.
+func (s *secret) put(r *http.Request) error {
+	if s.signs {
+		signature, err := s.sign(r)
+		if err != nil {
+			return fmt.Errorf("signing the request's body with the secret %s: %w", s.id, err)
+		}
+		r.Header.Set(s.header, strings.Replace(s.field, signatureMark, signature, 1))
+		return nil
+	}
 	if s.header != "" {
 		r.Header.Set(s.header, s.field)
-		return
+		return nil
 	}
 	escaped := escapeRest(rawPath(r.URL))
 	for _, mark := range s.marks() {
@@ -139,6 +159,23 @@ func (s *secret) put(r *http.Request) {
 	if path, err := url.PathUnescape(escaped); err == nil {
 		r.URL.Path, r.URL.RawPath = path, escaped
 	}
+	return nil
+}
+
+// sign returns the HMAC-SHA256 of the request's body in hexadecimal. A redirect may have taken the body away: then it
+// is that of nothing.
+func (s *secret) sign(r *http.Request) (string, error) {
+	mac := hmac.New(sha256.New, []byte(s.value))
+	if r.Body != nil {
+		body, err := r.GetBody()
+		if err != nil {
+			return "", err
+		}
+		if _, err := io.Copy(mac, body); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
 // escapeRest escapes what can't stand in a path. What is escaped already stays: a path that holds anything else would be

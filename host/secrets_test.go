@@ -1,9 +1,13 @@
 package host
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -202,7 +206,10 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 		"none of both":    {func(c *SecretConfig) {}, "plugins.p.secrets.key.env and file: write one of them, where the secret is"},
 		"the secret":      {func(c *SecretConfig) { c.Env = plain }, "plugins.p.secrets.key.env is not the name of an environment variable; write the name, and not the secret"},
 		"a bad header":    {func(c *SecretConfig) { c.Env, c.Header = "X", "Host" }, `plugins.p.secrets.key.header is "Host"; write a header field such as "Authorization" that is not the connection's, or "" for the URL's path`},
-		"a bare format":   {func(c *SecretConfig) { c.Env, c.Format = "X", "Bearer" }, "plugins.p.secrets.key.format must hold {secret} once, and be one line of ASCII"},
+		"a bare format":   {func(c *SecretConfig) { c.Env, c.Format = "X", "Bearer" }, "plugins.p.secrets.key.format must hold {secret} or {hmac-sha256} once, and be one line of ASCII"},
+		"two signatures":  {func(c *SecretConfig) { c.Env, c.Format = "X", "{hmac-sha256}{hmac-sha256}" }, "plugins.p.secrets.key.format must hold {secret} or {hmac-sha256} once, and be one line of ASCII"},
+		"both marks":      {func(c *SecretConfig) { c.Env, c.Format = "X", "{secret}:{hmac-sha256}" }, "plugins.p.secrets.key.format must hold {secret} or {hmac-sha256} once, and be one line of ASCII"},
+		"a signed path":   {func(c *SecretConfig) { c.Env, c.Format, c.Header = "X", "{hmac-sha256}", "" }, "plugins.p.secrets.key.format holds {hmac-sha256}, and header is empty; write the header field that the signature goes into"},
 		"for nobody":      {func(c *SecretConfig) { c.Env, c.Origins = "X", nil }, `plugins.p.secrets.key.origins is empty; write where the secret may go to, such as "https://api.example.org"`},
 		"for a bare host": {func(c *SecretConfig) { c.Env, c.Origins = "X", []string{"h.example"} }, `plugins.p.secrets.key.origins holds "h.example"; write a scheme and a host, such as "https://api.example.org" or "https://*.example.org"`},
 	} {
@@ -232,4 +239,94 @@ func TestASecretOfTheEnvironment(t *testing.T) {
 	a.handle()
 	body, _ := a.body()
 	require.Equal(t, "true", body)
+}
+
+// signed gives the plugin a secret that signs bodies as GitHub's webhooks are signed.
+func signed(t testing.TB, id, value string, origins ...string) func(*PluginConfig) {
+	c := DefaultSecret()
+	c.File, c.Header, c.Format, c.Origins = secretFile(t, value+"\n"), "X-Hub-Signature-256", "sha256={hmac-sha256}", origins
+	return withSecretConfig(id, c)
+}
+
+// The server can tell by the signature who has sent the body, and the secret itself goes nowhere. The values are those of
+// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries.
+func TestASecretSignsTheBody(t *testing.T) {
+	t.Parallel()
+	const key, body, signature = "It's a Secret to Everybody", "Hello, World!",
+		"sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+	got := make(chan *http.Request, 10)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(b))
+		got <- r
+		fmt.Fprint(w, r.Header.Get("X-Hub-Signature-256"), " ", key)
+	})
+	p := newBench(t, "").start(t, "http", withServer(s), signed(t, "key", key, s.URL), withSecret(t, "other", plain, s.URL))
+	a := newProgram().open(object{"method": "POST", "url": s.URL, "body": body, "secrets": []string{"key", "other"}}).drain(nth(0)).ask(t, p)
+	a.handle()
+	r := <-got
+	sent, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.Equal(t, body, string(sent))
+	require.Equal(t, signature, r.Header.Get("X-Hub-Signature-256"))
+	require.Equal(t, "Bearer "+plain, r.Header.Get("Authorization"), "a signature goes beside a secret in another field")
+	require.NotContains(t, fmt.Sprint(r.Header, r.URL), key)
+	answered, _ := a.body()
+	require.Equal(t, signature+" [redacted]", answered, "the secret is looked for in what its servers answer, and the signature is none")
+
+	// Two bodies have two signatures, and no body that of nothing.
+	for body, want := range map[string]string{
+		"":        hmacOf(key, ""),
+		"\x00ü\n": hmacOf(key, "\x00ü\n"),
+	} {
+		newProgram().open(object{"method": "POST", "url": s.URL, "body": body, "secrets": []string{"key"}}).drain(nth(0)).ask(t, p).handle()
+		require.Equal(t, "sha256="+want, (<-got).Header.Get("X-Hub-Signature-256"))
+	}
+
+	// A plugin can't set the field itself where the host is to.
+	a = newProgram().open(object{"url": s.URL, "secrets": []string{"key"}, "headers": object{"x-hub-signature-256": "mine"}}).headOf(0).ask(t, p)
+	a.errno(abi.ErrnoInvalid)
+}
+
+func hmacOf(key, body string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(body))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// What is signed is what is sent: a redirect of the status 307 sends the body again, and one of 303 sends none.
+func TestWhatARedirectSendsIsSigned(t *testing.T) {
+	t.Parallel()
+	type hop struct{ method, body, signature string }
+	got := make(chan hop, 10)
+	elsewhere := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		got <- hop{signature: r.Header.Get("X-Hub-Signature-256")}
+	})
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- hop{r.Method, string(body), r.Header.Get("X-Hub-Signature-256")}
+		switch r.URL.Path {
+		case "/307":
+			http.Redirect(w, r, "/end", http.StatusTemporaryRedirect)
+		case "/303":
+			http.Redirect(w, r, "/end", http.StatusSeeOther)
+		case "/elsewhere":
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}
+	})
+	p := newBench(t, "").start(t, "http", withServer(s, elsewhere), signed(t, "key", plain, s.URL),
+		withHTTP(func(c *HTTPConfig) { c.Redirects = 1 }))
+	full := hop{"POST", "body", "sha256=" + hmacOf(plain, "body")}
+	for path, second := range map[string]hop{
+		"/307":       full,
+		"/303":       {"GET", "", "sha256=" + hmacOf(plain, "")},
+		"/elsewhere": {},
+	} {
+		a := newProgram().open(object{"method": "POST", "url": s.URL + path, "body": "body", "secrets": []string{"key"}}).drain(nth(0)).ask(t, p)
+		a.handle()
+		_, errno := a.body()
+		require.Equal(t, abi.ErrnoOK, errno)
+		require.Equal(t, full, <-got)
+		require.Equal(t, second, <-got, path)
+	}
 }
