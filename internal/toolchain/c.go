@@ -2,9 +2,12 @@ package toolchain
 
 import "path/filepath"
 
+// cRemedy names Debian's packages; other systems have them under similar names, or in one as the WASI SDK.
+const cRemedy = "install clang with WASI's C library; on Debian: apt install clang lld wasi-libc libclang-rt-dev-wasm32"
+
 func cLanguage() Language {
 	return Language{Name: "c", Source: "src/main.c", commands: func(dir, out string) ([]command, error) {
-		compiler, err := find(dir, "clang", "install clang, lld and wasi-libc")
+		compiler, err := find(dir, "clang", cRemedy)
 		if err != nil {
 			return nil, err
 		}
@@ -12,9 +15,23 @@ func cLanguage() Language {
 		if err != nil {
 			return nil, err
 		}
-		return []command{{args: []string{
-			compiler, "--target=wasm32-wasi", "-mexec-model=reactor", "-mbulk-memory", "-O2", "-std=c11", "-Wall", "-Wextra", "-I", headers,
-			"-o", out, "src/main.c", filepath.Join(headers, "sgs.c"),
-		}}}, nil
+		args := []string{
+			compiler, "--target=wasm32-wasi", "-mexec-model=reactor", "-std=c11", "-O2", "-flto", "-mbulk-memory", "-Wall", "-Wextra", "-I", headers,
+			// The functions' names stay, for the traces of traps. A stack that overflows traps, and writes over nothing.
+			"-Wl,--strip-debug", "-Wl,--stack-first", "-Wl,-z,stack-size=131072", "-o", out,
+		}
+		for _, folder := range []string{filepath.Join(dir, "src"), headers} {
+			sources, err := filepath.Glob(filepath.Join(folder, "*.c"))
+			if err != nil {
+				return nil, err
+			}
+			for _, source := range sources {
+				if source, err = filepath.Abs(source); err != nil { // the compiler runs in the plugin's folder
+					return nil, err
+				}
+				args = append(args, source)
+			}
+		}
+		return []command{{args: args}}, nil
 	}}
 }
