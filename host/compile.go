@@ -67,7 +67,7 @@ func (p *Plugin) checkCompiled(ctx context.Context, c *compiled) error {
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, c.runtime); err != nil {
 		return fmt.Errorf("host functions of %s: %w", abi.WASIModule, err)
 	}
-	if err := instantiateFunctions(ctx, c.runtime); err != nil {
+	if err := instantiateFunctions(ctx, c.runtime, p.host.refuse); err != nil {
 		return fmt.Errorf("host functions of %s: %w", abi.Module, err)
 	}
 	return checkModule(c)

@@ -58,12 +58,26 @@ func hostFunctions() map[string]api.GoModuleFunc {
 	}
 }
 
-func instantiateFunctions(ctx context.Context, r wazero.Runtime) error {
+// refusing asks before each call of the function whether it is to be refused. The result is that of an errno.
+func refusing(f api.GoModuleFunc, name string, refuse func(function string) abi.Errno) api.GoModuleFunc {
+	return func(ctx context.Context, m api.Module, stack []uint64) {
+		if errno := refuse(name); errno != abi.ErrnoOK {
+			stack[0] = api.EncodeI32(int32(errno))
+			return
+		}
+		f(ctx, m, stack)
+	}
+}
+
+func instantiateFunctions(ctx context.Context, r wazero.Runtime, refuse func(function string) abi.Errno) error {
 	b := r.NewHostModuleBuilder(abi.Module)
 	functions, signatures := hostFunctions(), abi.Imports()
 	for _, name := range slices.Sorted(maps.Keys(signatures)) {
-		s := signatures[name]
-		b.NewFunctionBuilder().WithGoModuleFunction(functions[name], s.Params, s.Results).Export(name)
+		f, s := functions[name], signatures[name]
+		if refuse != nil && slices.Equal(s.Results, []abi.ValueType{abi.I32}) {
+			f = refusing(f, name, refuse)
+		}
+		b.NewFunctionBuilder().WithGoModuleFunction(f, s.Params, s.Results).Export(name)
 	}
 	_, err := b.Instantiate(ctx)
 	return err

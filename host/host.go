@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	goruntime "runtime"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tetratelabs/wazero"
@@ -35,6 +37,17 @@ type Options struct {
 	Log *slog.Logger
 	// Registerer receives the metrics; nil registers none. Two hosts may share one.
 	Registerer prometheus.Registerer
+
+	// The rest is for tools that try a plugin out, and unset in a daemon.
+
+	// Transport sends the requests that have passed the policy, in the place of the network; addresses are then not
+	// looked at. It is safe for concurrent use.
+	Transport http.RoundTripper
+	// Clock is the real time that guests see.
+	Clock func() time.Time
+	// Refuse is asked before each call of a host function that can be refused, by the function's name, and what it
+	// answers is the guest's result; abi.ErrnoOK lets the function do its work.
+	Refuse func(function string) abi.Errno
 }
 
 // Host loads plugins. It is safe for concurrent use.
@@ -47,6 +60,10 @@ type Host struct {
 
 	resolver *net.Resolver  // of the names that plugins connect to; nil for the system's
 	roots    *x509.CertPool // that their servers are checked with; nil for the system's
+
+	transport http.RoundTripper               // in the place of the network; nil for the network
+	clock     func() time.Time                // that guests see; nil for the system's
+	refuse    func(function string) abi.Errno // asked before functions that can be refused; nil refuses none
 
 	cache    wazero.CompilationCache
 	cacheDir string // empty where the cache is in memory
@@ -61,7 +78,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plugin host: metrics: %w", err)
 	}
-	h := &Host{log: o.Log, codecs: o.Codecs, state: o.State, metrics: m, plugins: map[*Plugin]struct{}{}}
+	h := &Host{
+		log: o.Log, codecs: o.Codecs, state: o.State, metrics: m, plugins: map[*Plugin]struct{}{},
+		transport: o.Transport, clock: o.Clock, refuse: o.Refuse,
+	}
 	if h.log == nil {
 		h.log = slog.Default()
 	}

@@ -49,7 +49,7 @@ type egress struct {
 	methods   []string
 	secrets   map[string]*secret
 	places    *semaphore.Weighted
-	transport *http.Transport
+	transport http.RoundTripper
 	handles   atomic.Uint32
 
 	life context.Context // ended by close, and every connection with it
@@ -74,7 +74,9 @@ func (h *Host) newEgress(plugin string, cfg *PluginConfig, hosts []origin) (*egr
 		e.secrets[id] = s
 	}
 	e.life, e.end = context.WithCancel(context.Background())
-	e.transport = e.newTransport(h)
+	if e.transport = h.transport; e.transport == nil {
+		e.transport = e.newTransport(h)
+	}
 	return e, nil
 }
 
@@ -91,7 +93,9 @@ func (e *egress) nextHandle() uint32 {
 // close ends the connections. No call may be running any more.
 func (e *egress) close() {
 	e.end()
-	e.transport.CloseIdleConnections()
+	if t, ok := e.transport.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 // check holds a request, or a redirect, against the policy. What a name resolves to is checked when it is dialled.

@@ -57,7 +57,7 @@ func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
 // config gives the guest clocks, randomness, and its output a way to the log; no files, no environment,
 // no arguments, no sockets.
 func (in *instance) config() wazero.ModuleConfig {
-	return wazero.NewModuleConfig().
+	config := wazero.NewModuleConfig().
 		WithName(""). // anonymous, so that there can be many
 		WithStartFunctions().
 		WithStdout(&in.stdout).WithStderr(&in.stderr).
@@ -65,6 +65,13 @@ func (in *instance) config() wazero.ModuleConfig {
 		WithNanosleep(func(ns int64) { in.call.sleep(time.Duration(ns)) }).
 		WithOsyield(goruntime.Gosched).
 		WithRandSource(rand.Reader)
+	if clock := in.plugin.host.clock; clock != nil {
+		config = config.WithWalltime(func() (int64, int32) {
+			now := clock()
+			return now.Unix(), int32(now.Nanosecond())
+		}, 1000) // the clock's resolution, in nanoseconds
+	}
+	return config
 }
 
 func (in *instance) setUp(c *call) error {

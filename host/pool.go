@@ -133,3 +133,14 @@ func isClosed(stop <-chan struct{}) bool {
 		return false
 	}
 }
+
+// Memories are the sizes of the idle instances' linear memories, in bytes.
+func (p *Plugin) Memories() []uint64 {
+	p.pool.mu.Lock()
+	defer p.pool.mu.Unlock()
+	sizes := make([]uint64, 0, len(p.pool.idle))
+	for _, in := range p.pool.idle {
+		sizes = append(sizes, uint64(in.pages())*pageSize)
+	}
+	return sizes
+}

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/sgstreamd/sgstreamd/internal/toolchain"
 )
 
 // built is where TestMain puts the daemon and the plugins.
@@ -49,12 +52,11 @@ func build(dir string) error {
 	if err := goBuild(nil, "-tags", "sabotage", "-o", built.saboteur, "../../cmd/sgstreamd"); err != nil {
 		return err
 	}
-	guest := []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}
 	for name, source := range map[string]string{
 		"echo": "../../plugins/examples/echo", "console": "../../plugins/examples/console", "counter": "../../plugins/examples/counter",
 		"parrot": "./testdata/guests/parrot", "moody": "./testdata/guests/moody",
 	} {
-		if err := goBuild(guest, "-buildmode=c-shared", "-o", filepath.Join(built.plugins, name+".wasm"), source); err != nil {
+		if err := toolchain.Build(context.Background(), source, filepath.Join(built.plugins, name+".wasm")); err != nil {
 			return err
 		}
 	}

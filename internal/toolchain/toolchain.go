@@ -120,6 +120,18 @@ func (c command) run(ctx context.Context, dir string) error {
 	return nil
 }
 
+// ErrNoCompiler is what Build's error wraps where the language's compiler is not installed.
+var ErrNoCompiler = errors.New("no compiler")
+
+// missing is an error that says what to install.
+type missing string
+
+// Error is the line for people.
+func (m missing) Error() string { return string(m) }
+
+// Unwrap returns ErrNoCompiler.
+func (m missing) Unwrap() error { return ErrNoCompiler }
+
 // find returns the path of a program: in node_modules/.bin or tools/npm/node_modules/.bin of the folder or one above
 // it, or on PATH.
 func find(dir, program, remedy string) (string, error) {
@@ -140,7 +152,7 @@ func find(dir, program, remedy string) (string, error) {
 	}
 	path, err := exec.LookPath(program)
 	if err != nil {
-		return "", fmt.Errorf("there is no %s; %s", program, remedy)
+		return "", missing("there is no " + program + "; " + remedy)
 	}
 	return filepath.Abs(path)
 }

@@ -1,0 +1,68 @@
+package app_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPluginBuildAndInspect(t *testing.T) {
+	t.Parallel()
+	module := filepath.Join(t.TempDir(), "deep", "bot.wasm")
+	out, errOut, code := run(t, "", "plugin", "build", "../../plugins/examples/echo", "-o", module)
+	require.Equal(t, 0, code, errOut)
+	require.Equal(t, module+"\n", out)
+
+	out, errOut, code = run(t, "", "plugin", "inspect", module)
+	require.Equal(t, 0, code, errOut)
+	require.Regexp(t, `(?m)^abi +sgs_v1$`, out)
+	require.Contains(t, out, "sgs_handle (i32, i32) -> i64")
+	require.Contains(t, out, "what it would need granted:")
+
+	out, errOut, code = run(t, "", "plugin", "inspect", module, "--json")
+	require.Equal(t, 0, code, errOut)
+	var in struct{ Name, ABI string }
+	require.NoError(t, json.Unmarshal([]byte(out), &in))
+	require.Equal(t, "bot", in.Name)
+	require.Equal(t, "sgs_v1", in.ABI)
+}
+
+func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	empty := t.TempDir()
+	file := filepath.Join(empty, "x.wasm")
+	require.NoError(t, os.WriteFile(file, []byte("nonsense"), 0o600))
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"build"}, 2, "accepts 1 arg(s), received 0"},
+		{[]string{"build", filepath.Join(empty, "nowhere")}, 2, "nowhere: no such file or directory"},
+		{[]string{"build", file}, 2, "x.wasm: is not a plugin's folder"},
+		{[]string{"build", empty}, 1, "no plugin that can be built: it has none of main.go (go)"},
+		{[]string{"inspect", file}, 1, `x.wasm: is not a WebAssembly module: it does not begin with "\0asm"`},
+		{[]string{"inspect", "../../host/testdata/import_unknown.wasm"}, 1, "did you mean emit?"},
+	} {
+		_, errOut, code := run(t, "", append([]string{"plugin"}, test.args...)...)
+		require.Equal(t, test.code, code, "%v: %s", test.args, errOut)
+		require.Contains(t, errOut, test.want, "%v", test.args)
+	}
+}
+
+// Whoever wants to try the daemon should not need the compiler of every language.
+func TestPluginBuildSkipsWhatLacksItsCompiler(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n"), 0o600))
+	t.Setenv("PATH", t.TempDir())
+	_, errOut, code := run(t, "", "plugin", "build", dir)
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "there is no go; install Go")
+	_, errOut, code = run(t, "", "plugin", "build", dir, "--skip-missing")
+	require.Equal(t, 0, code, errOut)
+	require.Contains(t, errOut, "skipped: "+dir+": there is no go; install Go")
+	require.NoFileExists(t, filepath.Join(dir, filepath.Base(dir)+".wasm"))
+}
