@@ -28,5 +28,5 @@ func count(c *sgs.Call) error {
 	if err := c.State.Set(key, strconv.AppendUint(nil, n, 10)); err != nil {
 		return err
 	}
-	return c.Emit(sgs.Reply(c.Message, "message "+strconv.FormatUint(n, 10)))
+	return c.Reply("message " + strconv.FormatUint(n, 10))
 }

@@ -8,5 +8,5 @@ func init() { sgs.Handle(echo) }
 func main() {}
 
 func echo(c *sgs.Call) error {
-	return c.Emit(sgs.Reply(c.Message, c.Message.Text("content")))
+	return c.Reply(c.Message.Text("content"))
 }

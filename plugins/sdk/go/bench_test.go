@@ -10,13 +10,15 @@ func BenchmarkHandle(b *testing.B) {
 		"content": "Could you sum up what we decided yesterday evening, please?", "message_id": "99", "timestamp": 1700000000.25,
 		"attachments": []any{}, "is_dm": false, "member_roles": []any{"admin"}, "trace_id": "T", "is_addressed": true,
 	}}
-	doc, err := m.document()
+	doc, err := m.document(codecMsgpack)
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := plugin{handle: func(c *Call) error { return c.Emit(Reply(c.Message, c.Message.Text("content"))) }}
+	p := plugin{handle: func(c *Call) error { return c.Reply(c.Message.Text("content")) }}
+	text, r, call := string(doc), &recorder{codec: codecMsgpack}, new(Call)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.runHandle(&recorder{}, doc)
+		r.result.Emits = r.result.Emits[:0]
+		p.runHandle(call, r, text)
 	}
 }

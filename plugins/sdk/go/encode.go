@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"math"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,135 +11,139 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 )
 
-// member is one member of an object whose keys are in order.
-type member struct {
-	key   string
-	value any
+// AppendJSON appends a value in JSON, such as the body of a request, to dst. It takes what ParseValue returns, Map's keys
+// in their order, and what reduces to that: other sizes of numbers, named types, slices, maps whose keys are text. A []byte
+// becomes base64 text; bytes of a text that are not UTF-8 become U+FFFD. Numbers that JSON has not, an Ext, Pairs, and a
+// value nested deeper than 256 are errors.
+func AppendJSON(dst []byte, v any) ([]byte, error) { return (&jsonWriter{}).value(dst, v, 1) }
+
+// jsonWriter writes JSON.
+type jsonWriter struct {
+	// tagged is the daemon's JSON: what JSON does not have is in objects such as {"$binary": base64}.
+	tagged bool
 }
 
-// appendMembers writes an object of the contract, whose keys are no tags. depth is how many containers of the
-// payload are around it.
-func appendMembers(dst []byte, members []member, depth int) ([]byte, error) {
+var errNotJSON = errors.New("can't be in JSON")
+
+// members writes an object whose keys are no tags. depth is how many containers of the payload are around it.
+func (w *jsonWriter) members(dst []byte, members []member, depth int) ([]byte, error) {
 	var err error
 	for i, m := range members {
 		dst = appendQuoted(append(dst, "{,"[min(i, 1)]), m.key)
-		if dst, err = appendValue(append(dst, ':'), m.value, depth); err != nil {
-			return nil, errors.New(m.key + ": " + err.Error())
+		if dst, err = w.value(append(dst, ':'), m.value, depth); err != nil {
+			return nil, within(m.key, err)
 		}
 	}
 	return append(dst, '}'), nil
 }
 
-// appendValue writes a value in the daemon's JSON.
-func appendValue(dst []byte, v any, depth int) ([]byte, error) {
-	if depth > abi.MaxDepth {
-		return nil, errors.New("nested deeper than " + strconv.Itoa(abi.MaxDepth))
-	}
+// value writes any value.
+func (w *jsonWriter) value(dst []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...), nil
 	case string:
-		return appendText(dst, v), nil
+		return w.text(dst, v), nil
 	case bool:
 		return strconv.AppendBool(dst, v), nil
 	case int:
 		return strconv.AppendInt(dst, int64(v), 10), nil
 	case int64:
 		return strconv.AppendInt(dst, v, 10), nil
+	case uint64:
+		return strconv.AppendUint(dst, v, 10), nil
 	case float64:
-		return appendFloat(dst, v), nil
+		return w.float(dst, v)
 	case []byte:
-		return appendBase64(dst, "$binary", string(v)), nil
-	case Ext:
-		dst = strconv.AppendInt(append(dst, `{"$ext":[`...), int64(v.Type), 10)
-		dst = base64.StdEncoding.AppendEncode(append(dst, `,"`...), v.Data)
-		return append(dst, `"]}`...), nil
-	case Map:
-		return appendMap(dst, v, depth)
+		return w.binary(dst, v), nil
 	case map[string]any:
-		return appendMap(dst, v, depth)
-	case Pairs:
-		return appendPairs(dst, v, depth)
+		return w.value(dst, Map(v), depth)
+	case Ext, packed, Pairs, Map, []any:
+		if depth > abi.MaxDepth {
+			return nil, errTooDeep()
+		}
+		return w.composite(dst, v, depth)
 	}
-	return appendReflected(dst, reflect.ValueOf(v), depth)
+	v, err := listed(v)
+	if err != nil {
+		return nil, err
+	}
+	return w.value(dst, v, depth)
 }
 
-// appendReflected writes the types that appendValue does not list: other sizes, named types, typed slices and maps.
-func appendReflected(dst []byte, v reflect.Value, depth int) ([]byte, error) {
-	switch v.Kind() {
-	case reflect.String:
-		return appendText(dst, v.String()), nil
-	case reflect.Bool:
-		return strconv.AppendBool(dst, v.Bool()), nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return strconv.AppendInt(dst, v.Int(), 10), nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return strconv.AppendUint(dst, v.Uint(), 10), nil
-	case reflect.Float32, reflect.Float64:
-		return appendFloat(dst, v.Float()), nil
-	case reflect.Slice, reflect.Array:
-		return appendList(dst, v, depth)
-	case reflect.Map:
-		if v.Type().Key().Kind() == reflect.String {
-			m := make(Map, v.Len())
-			for it := v.MapRange(); it.Next(); {
-				m[it.Key().String()] = it.Value().Interface()
-			}
-			return appendMap(dst, m, depth)
+// composite writes a value that holds others, or that JSON does not have.
+func (w *jsonWriter) composite(dst []byte, v any, depth int) ([]byte, error) {
+	switch v := v.(type) {
+	case Map:
+		return w.object(dst, v, depth)
+	case []any:
+		return w.array(dst, v, depth)
+	case Ext:
+		if w.tagged {
+			dst = strconv.AppendInt(append(dst, `{"$ext":[`...), int64(v.Type), 10)
+			dst = base64.StdEncoding.AppendEncode(append(dst, `,"`...), v.Data)
+			return append(dst, `"]}`...), nil
+		}
+	case Pairs:
+		if w.tagged {
+			return w.pairs(dst, v, depth)
 		}
 	}
-	return nil, errors.New("a value of type " + v.Type().String() + " can't be in a payload")
+	return nil, errNotJSON
 }
 
-func appendList(dst []byte, v reflect.Value, depth int) ([]byte, error) {
+func (w *jsonWriter) array(dst []byte, list []any, depth int) ([]byte, error) {
 	var err error
 	dst = append(dst, '[')
-	for i := range v.Len() {
+	for i, v := range list {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst, err = appendValue(dst, v.Index(i).Interface(), depth+1); err != nil {
-			return nil, errors.New(strconv.Itoa(i) + ": " + err.Error())
+		if dst, err = w.value(dst, v, depth+1); err != nil {
+			return nil, within(strconv.Itoa(i), err)
 		}
 	}
 	return append(dst, ']'), nil
 }
 
-// appendMap writes the keys in their order, so that the same map is the same text every time.
-func appendMap(dst []byte, m Map, depth int) ([]byte, error) {
+func (w *jsonWriter) object(dst []byte, m Map, depth int) ([]byte, error) {
 	if len(m) == 0 {
 		return append(dst, "{}"...), nil
 	}
-	members, odd := make([]member, 0, len(m)), false
-	for key, v := range m {
-		odd = odd || !utf8.ValidString(key)
-		members = append(members, member{key, v})
+	members := m.sorted()
+	if !w.tagged {
+		return w.members(dst, members, depth+1)
 	}
-	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.key, b.key) })
-	if odd {
-		all := make(Pairs, 0, len(members))
-		for _, m := range members {
-			all = append(all, Pair{m.key, m.value})
+	for _, member := range members {
+		if !utf8.ValidString(member.key) {
+			return w.pairs(dst, m.pairs(), depth)
 		}
-		return appendPairs(dst, all, depth)
 	}
 	if len(members) == 1 && strings.HasPrefix(members[0].key, "$") {
 		members[0].key = "$" + members[0].key // or it would be taken for a tag
 	}
-	return appendMembers(dst, members, depth+1)
+	return w.members(dst, members, depth+1)
 }
 
-func appendPairs(dst []byte, all Pairs, depth int) ([]byte, error) {
+func (m Map) pairs() Pairs {
+	all := make(Pairs, 0, len(m))
+	for _, m := range m.sorted() {
+		all = append(all, Pair{m.key, m.value})
+	}
+	return all
+}
+
+func (w *jsonWriter) pairs(dst []byte, all Pairs, depth int) ([]byte, error) {
 	var err error
 	dst = append(dst, `{"$map":[`...)
 	for i, p := range all {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst, err = appendValue(append(dst, '['), p.Key, depth+1); err != nil {
+		if dst, err = w.value(append(dst, '['), p.Key, depth+1); err != nil {
 			return nil, err
 		}
-		if dst, err = appendValue(append(dst, ','), p.Value, depth+1); err != nil {
+		if dst, err = w.value(append(dst, ','), p.Value, depth+1); err != nil {
 			return nil, err
 		}
 		dst = append(dst, ']')
@@ -149,34 +151,55 @@ func appendPairs(dst []byte, all Pairs, depth int) ([]byte, error) {
 	return append(dst, "]}"...), nil
 }
 
-// appendFloat writes a float so that it does not come back as an integer.
-func appendFloat(dst []byte, n float64) []byte {
-	switch {
-	case math.IsNaN(n):
-		return append(dst, `{"$float":"NaN"}`...)
-	case math.IsInf(n, 1):
-		return append(dst, `{"$float":"Infinity"}`...)
-	case math.IsInf(n, -1):
-		return append(dst, `{"$float":"-Infinity"}`...)
+// float writes a float so that it does not come back as an integer.
+func (w *jsonWriter) float(dst []byte, n float64) ([]byte, error) {
+	if math.IsNaN(n) || math.IsInf(n, 0) {
+		if !w.tagged {
+			return nil, errNotJSON
+		}
+		name := "NaN"
+		if math.IsInf(n, 1) {
+			name = "Infinity"
+		} else if math.IsInf(n, -1) {
+			name = "-Infinity"
+		}
+		return append(append(append(dst, `{"$float":"`...), name...), `"}`...), nil
 	}
-	text := strconv.FormatFloat(n, 'g', -1, 64)
-	if !strings.ContainsAny(text, ".e") {
-		text += ".0"
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, n, 'g', -1, 64)
+	for _, c := range dst[start:] {
+		if c == '.' || c == 'e' {
+			return dst, nil
+		}
 	}
-	return append(dst, text...)
+	return append(dst, ".0"...), nil
 }
 
+func (w *jsonWriter) text(dst []byte, s string) []byte {
+	if w.tagged {
+		return appendText(dst, s)
+	}
+	return appendQuoted(dst, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+func (w *jsonWriter) binary(dst, b []byte) []byte {
+	if w.tagged {
+		return appendBase64(dst, "$binary", b)
+	}
+	return append(base64.StdEncoding.AppendEncode(append(dst, '"'), b), '"')
+}
+
+// appendText writes a text in the daemon's JSON.
 func appendText(dst []byte, s string) []byte {
 	if !utf8.ValidString(s) {
-		return appendBase64(dst, "$str", s)
+		return appendBase64(dst, "$str", []byte(s))
 	}
 	return appendQuoted(dst, s)
 }
 
-func appendBase64(dst []byte, tag, data string) []byte {
+func appendBase64(dst []byte, tag string, data []byte) []byte {
 	dst = append(append(append(dst, `{"`...), tag...), `":"`...)
-	dst = base64.StdEncoding.AppendEncode(dst, []byte(data))
-	return append(dst, `"}`...)
+	return append(base64.StdEncoding.AppendEncode(dst, data), `"}`...)
 }
 
 func appendQuoted(dst []byte, s string) []byte {

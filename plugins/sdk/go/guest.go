@@ -90,19 +90,34 @@ func (imports) httpClose(handle int32) { importHTTPClose(handle) }
 //go:wasmexport sgs_abi_v1
 func exportMarker() {}
 
+// document is the memory that the host writes the next document to. A new one for each: what a function keeps of a message is
+// a part of it.
+var document []byte
+
+// reused is the call, for one message after the other.
+var reused Call
+
 //go:wasmexport sgs_alloc
 func exportAlloc(size uint32) unsafe.Pointer {
-	return unsafe.Pointer(unsafe.SliceData(registered.alloc(int(size))))
+	document = make([]byte, size)
+	return unsafe.Pointer(unsafe.SliceData(document))
+}
+
+// taken returns what the host has written, and lets go of it: nothing writes to it from here on.
+func taken() string {
+	doc := document
+	document = nil
+	return unsafe.String(unsafe.SliceData(doc), len(doc))
 }
 
 //go:wasmexport sgs_handle
-func exportHandle(_ unsafe.Pointer, size uint32) int64 {
-	return int64(registered.runHandle(imports{}, registered.document(int(size))))
+func exportHandle(unsafe.Pointer, uint32) int64 {
+	return int64(registered.runHandle(&reused, imports{}, taken()))
 }
 
 //go:wasmexport sgs_configure
-func exportConfigure(_ unsafe.Pointer, size uint32) int32 {
-	return registered.runConfigure(imports{}, registered.document(int(size)))
+func exportConfigure(unsafe.Pointer, uint32) int32 {
+	return registered.runConfigure(imports{}, taken())
 }
 
 //go:wasmexport sgs_stop

@@ -12,7 +12,10 @@ import (
 // HTTP makes requests through the daemon, to the origins that the operator lists in plugins.<name>.http.
 //
 // A request is no part of what is committed: what it has done at its server stays done when the message is tried again.
-type HTTP struct{ host host }
+type HTTP struct {
+	host  host
+	codec codec
+}
 
 // Request is what is asked of a server.
 type Request struct {
@@ -62,7 +65,7 @@ func (h HTTP) Get(url string) (*Response, error) { return h.Do(Request{URL: url}
 // written at all. Where the server does not answer in time, its number is abi.ErrnoUnavailable: return it, and the
 // message is tried again.
 func (h HTTP) Do(r Request) (*Response, error) {
-	doc, err := r.document()
+	doc, err := r.document(h.codec)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +91,7 @@ func (h HTTP) Do(r Request) (*Response, error) {
 }
 
 // document writes the request as http_open reads it.
-func (r *Request) document() ([]byte, error) {
+func (r *Request) document(k codec) ([]byte, error) {
 	members := []member{{"url", r.URL}}
 	if r.Method != "" {
 		members = append(members, member{"method", r.Method})
@@ -105,7 +108,7 @@ func (r *Request) document() ([]byte, error) {
 	if len(r.Secrets) > 0 {
 		members = append(members, member{"secrets", r.Secrets})
 	}
-	doc, err := appendMembers(make([]byte, 0, len(r.Body)+len(r.Body)/4+256), members, 0)
+	doc, err := k.appendMembers(make([]byte, 0, len(r.Body)+256), members...)
 	if err != nil {
 		return nil, errors.New("http: " + err.Error())
 	}
@@ -123,7 +126,7 @@ func (h HTTP) head(handle int32) (Map, error) {
 		case n < 0:
 			return nil, h.failure(n)
 		case int(n) <= room:
-			return Parse(buf[:n])
+			return h.codec.read(string(buf[:n]))
 		}
 		room = int(n) // the head does not change: now it fits
 	}

@@ -16,7 +16,7 @@ import (
 
 // runHTTP handles a message with f, whose requests get the answers.
 func runHTTP(f func(*Call) error, answers ...Answer) Result {
-	r := recorder{answers: answers}
+	r := recorder{codec: codecMsgpack, answers: answers}
 	r.run(&plugin{handle: f}, Message{})
 	return r.result
 }

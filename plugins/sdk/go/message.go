@@ -19,28 +19,99 @@ type Message struct {
 	// MaybeDelivered tells an adapter that an earlier try of the same message_key was begun, and that nobody knows whether
 	// it was delivered: it may have reached the platform.
 	MaybeDelivered bool
-	// Payload is the message itself.
-	Payload Map
+	// Payload is the message itself; never nil where a function handles it. In a test it is a Map.
+	Payload Object
 }
 
-// Text returns a text of the payload, as Map.Text does.
+// Text returns a text of the payload, as Object.Text does.
 func (m *Message) Text(key string) string { return m.Payload.Text(key) }
 
-// parseMessage reads the document of sgs_handle.
-func parseMessage(doc []byte) (*Message, error) {
-	d, err := Parse(doc)
+// inbox is a message on its way to the plugin's function, in memory that serves one after the other.
+type inbox struct {
+	message Message
+	payload view
+}
+
+// open reads the document of sgs_handle. Every text of the message is a part of the document.
+func (in *inbox) open(k codec, doc string) error {
+	in.message = Message{}
+	if k == codecJSON {
+		return in.openJSON(doc)
+	}
+	size, values := head(doc, 0)
+	at := size
+	for n := values / 2; n > 0; n-- {
+		keyAt := at
+		valueAt := skipOne(doc, keyAt)
+		if valueAt < 0 {
+			return errCut
+		}
+		key, _ := textAt(doc, keyAt, valueAt)
+		if key == "payload" {
+			if at = in.payload.set(doc, valueAt); at < 0 {
+				return errCut
+			}
+			in.message.Payload = &in.payload
+			continue
+		}
+		if at = skipOne(doc, valueAt); at < 0 {
+			return errCut
+		}
+		in.set(key, doc, valueAt, at)
+	}
+	switch {
+	case at != len(doc):
+		return errCut
+	case in.message.Payload == nil:
+		return errNoPayload
+	}
+	return nil
+}
+
+var (
+	errCut       = errors.New("the message's document is cut or malformed")
+	errNoPayload = errors.New("the message's document has no payload")
+)
+
+// set takes one entry of the document, whose value is between two offsets.
+func (in *inbox) set(key, doc string, at, end int) {
+	m := &in.message
+	text, _ := textAt(doc, at, end)
+	switch key {
+	case "stream":
+		m.Stream = text
+	case "id":
+		m.ID = text
+	case "attempt":
+		m.Attempt = integerAt(doc, at, end)
+	case "ts":
+		m.TS = floatAt(doc, at, end)
+	case "trace_id":
+		m.TraceID = text
+	case "platform":
+		m.Platform = text
+	case "channel_key":
+		m.ChannelKey = text
+	case "maybe_delivered":
+		m.MaybeDelivered = doc[at] == 0xc3
+	}
+}
+
+func (in *inbox) openJSON(doc string) error {
+	d, err := codecJSON.read(doc)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	payload, err := d.payload()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &Message{
+	in.message = Message{
 		Stream: d.Text("stream"), ID: d.Text("id"), Attempt: d.Int("attempt"), TS: d.Float("ts"), TraceID: d.Text("trace_id"),
 		Platform: d.Text("platform"), ChannelKey: d.Text("channel_key"),
 		MaybeDelivered: d.Bool("maybe_delivered"), Payload: payload,
-	}, nil
+	}
+	return nil
 }
 
 // payload returns the payload of a message's document. Its keys are text; of one that is there twice, the last
@@ -58,14 +129,14 @@ func (m Map) payload() (Map, error) {
 		}
 		return folded, nil
 	}
-	return nil, errors.New("the message's document has no payload")
+	return nil, errNoPayload
 }
 
-// document is the inverse of parseMessage.
-func (m *Message) document() ([]byte, error) {
-	payload := m.Payload
-	if payload == nil {
-		payload = Map{}
+// document is the inverse of inbox.open.
+func (m *Message) document(k codec) ([]byte, error) {
+	payload := Map{}
+	if m.Payload != nil {
+		payload = m.Payload.All()
 	}
 	members := []member{
 		{"stream", m.Stream}, {"id", m.ID}, {"attempt", m.Attempt}, {"ts", m.TS}, {"trace_id", m.TraceID},
@@ -74,12 +145,12 @@ func (m *Message) document() ([]byte, error) {
 	if m.MaybeDelivered {
 		members = append(members, member{"maybe_delivered", true})
 	}
-	return appendMembers(nil, append(members, member{"payload", payload}), 0)
+	return k.appendMembers(nil, append(members, member{"payload", payload})...)
 }
 
-// Map is an object of a payload. Its values, when they come from a message, are nil, bool, int64, uint64 (only what
+// Map is an object. Its values, when they come from a message, are nil, bool, int64, uint64 (only what
 // an int64 can't hold), float64, string, []byte, Ext, []any, Map and Pairs. In an emit there may also be the other
-// sizes of number, map[string]any and slices of all these.
+// sizes of number, map[string]any, slices of all these, and what Object.Raw returns.
 type Map map[string]any
 
 // Ext is a value of a msgpack extension type, such as -1 for a timestamp.
@@ -94,47 +165,35 @@ type Pairs []Pair
 // Pair is one entry of Pairs.
 type Pair struct{ Key, Value any }
 
-// Text returns the text under the key, or "" if there is none.
-func (m Map) Text(key string) string { return as[string](m, key) }
+// Text implements Object. So do the other getters.
+func (m Map) Text(key string) string { return is[string](m[key]) }
 
-// Bool returns the boolean under the key, or false if there is none.
-func (m Map) Bool(key string) bool { return as[bool](m, key) }
+// Bool implements Object.
+func (m Map) Bool(key string) bool { return is[bool](m[key]) }
 
-// Int returns the integer under the key, or 0 if there is none or it does not fit.
-func (m Map) Int(key string) int64 { return as[int64](m, key) }
+// Int implements Object.
+func (m Map) Int(key string) int64 { return is[int64](m[key]) }
 
-// Uint returns the integer under the key, or 0 if there is none or it is negative.
-func (m Map) Uint(key string) uint64 {
-	if n := as[int64](m, key); n > 0 {
-		return uint64(n)
-	}
-	return as[uint64](m, key)
-}
+// Uint implements Object.
+func (m Map) Uint(key string) uint64 { return unsigned(m[key]) }
 
-// Float returns the number under the key, integer or not, or 0 if there is none.
-func (m Map) Float(key string) float64 {
-	switch n := m[key].(type) {
-	case float64:
-		return n
-	case int64:
-		return float64(n)
-	case uint64:
-		return float64(n)
-	}
-	return 0
-}
+// Float implements Object.
+func (m Map) Float(key string) float64 { return number(m[key]) }
 
-// Bytes returns the binary value under the key, or nil if there is none.
-func (m Map) Bytes(key string) []byte { return as[[]byte](m, key) }
+// Bytes implements Object.
+func (m Map) Bytes(key string) []byte { return is[[]byte](m[key]) }
 
-// Map returns the object under the key, or nil if there is none. Its getters work on nil.
-func (m Map) Map(key string) Map { return as[Map](m, key) }
+// Map implements Object.
+func (m Map) Map(key string) Map { return is[Map](m[key]) }
 
-// List returns the array under the key, or nil if there is none.
-func (m Map) List(key string) []any { return as[[]any](m, key) }
+// List implements Object.
+func (m Map) List(key string) []any { return is[[]any](m[key]) }
 
-// as returns the value under the key if it is a T, and T's zero value otherwise.
-func as[T any](m Map, key string) T {
-	v, _ := m[key].(T)
-	return v
-}
+// Value implements Object.
+func (m Map) Value(key string) any { return m[key] }
+
+// Raw implements Object.
+func (m Map) Raw(key string) any { return m[key] }
+
+// All implements Object: it returns the Map itself.
+func (m Map) All() Map { return m }

@@ -12,21 +12,14 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 )
 
-// maxNesting is what abi.MaxDepth can come to in JSON, where a tagged object takes three levels.
+// maxNesting is what abi.MaxDepth can come to in the daemon's JSON, where a tagged object takes three levels.
 const maxNesting = 3*abi.MaxDepth + 8
 
-// Parse reads a JSON object, with the daemon's tagged objects: {"$binary": base64} becomes []byte, and so on. A
-// number without point and exponent becomes an int64, or a uint64 where only that holds it.
-//
-// It exists because encoding/json would double a module's size, and has no integers.
+// Parse reads a JSON object, such as the body of a response. It is ParseValue for what has to be an object.
 func Parse(json []byte) (Map, error) {
-	p := parser{doc: string(json)} // every text of the result is a part of this one copy
-	v, err := p.value()
+	v, err := ParseValue(json)
 	if err != nil {
 		return nil, err
-	}
-	if p.space(); p.at < len(json) {
-		return nil, p.fail("more follows the value")
 	}
 	m, ok := v.(Map)
 	if !ok {
@@ -35,9 +28,35 @@ func Parse(json []byte) (Map, error) {
 	return m, nil
 }
 
+// ParseValue reads any JSON value, nested up to 256 deep, into nil, bool, int64, uint64, float64, string, []any and Map.
+// A number without point and exponent becomes an int64, a uint64 where only that holds it, and else a float64, as all
+// other numbers. Of a key that is there twice the last counts. Half of a surrogate pair becomes U+FFFD.
+//
+// It exists because encoding/json would double a module's size, and has no integers.
+func ParseValue(json []byte) (any, error) {
+	if !utf8.Valid(json) {
+		return nil, errors.New("not JSON: the text is not UTF-8")
+	}
+	return (&parser{doc: string(json), deepest: abi.MaxDepth}).document() // every text is a part of this one copy
+}
+
+// parser reads JSON.
 type parser struct {
 	doc       string
 	at, depth int
+	deepest   int  // how deep it may be nested
+	tagged    bool // it is the daemon's JSON: {"$binary": base64} becomes []byte, and so on
+}
+
+func (p *parser) document() (any, error) {
+	v, err := p.value()
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.at < len(p.doc) {
+		return nil, p.fail("more follows the value")
+	}
+	return v, nil
 }
 
 func (p *parser) fail(why string) error {
@@ -91,34 +110,62 @@ func (p *parser) word(w string) error {
 	return nil
 }
 
+// number reads -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?
 func (p *parser) number() (any, error) {
-	start, float := p.at, false
-scan:
-	for ; p.at < len(p.doc); p.at++ {
-		switch c := p.doc[p.at]; {
-		case c == '.' || c == 'e' || c == 'E':
-			float = true
-		case c != '-' && c != '+' && (c < '0' || c > '9'):
-			break scan
-		}
+	start := p.at
+	p.skipByte("-")
+	whole := p.digits()
+	ok := whole == 1 || whole > 1 && p.doc[p.at-whole] != '0'
+	integer := true
+	if ok && p.skipByte(".") {
+		integer, ok = false, p.digits() > 0
+	}
+	if ok && p.skipByte("eE") {
+		p.skipByte("+-")
+		integer, ok = false, p.digits() > 0
 	}
 	text := p.doc[start:p.at]
-	if float {
-		if n, err := strconv.ParseFloat(text, 64); err == nil {
+	if !ok {
+		p.at = start
+		return nil, p.fail("no value")
+	}
+	if integer {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n, nil
 		}
-	} else if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n, nil
-	} else if n, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return n, nil
+		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+			return n, nil
+		}
 	}
-	p.at = start
-	return nil, p.fail("no value that fits 64 bits")
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || integer && p.tagged {
+		p.at = start
+		return nil, p.fail("a number that does not fit 64 bits")
+	}
+	return n, nil
+}
+
+// skipByte skips one character of the set, if the next one is of it.
+func (p *parser) skipByte(set string) bool {
+	if p.at < len(p.doc) && strings.IndexByte(set, p.doc[p.at]) >= 0 {
+		p.at++
+		return true
+	}
+	return false
+}
+
+// digits skips decimal digits and returns how many there were.
+func (p *parser) digits() int {
+	start := p.at
+	for p.at < len(p.doc) && p.doc[p.at]-'0' <= 9 {
+		p.at++
+	}
+	return p.at - start
 }
 
 // members reads what stands between two brackets, separated by commas; the first bracket is next.
 func (p *parser) members(end byte, member func() error) error {
-	if p.depth == maxNesting {
+	if p.depth == p.deepest {
 		return p.fail("too deep a nesting")
 	}
 	p.depth++
@@ -169,7 +216,7 @@ func (p *parser) object() (any, error) {
 		m[key], err = p.value()
 		return err
 	})
-	if err != nil || len(m) != 1 {
+	if err != nil || len(m) != 1 || !p.tagged {
 		return m, err
 	}
 	return untag(m)
@@ -178,23 +225,14 @@ func (p *parser) object() (any, error) {
 // text reads a string; its opening quote is next.
 func (p *parser) text() (string, error) {
 	p.at++
-	n := strings.IndexByte(p.doc[p.at:], '"')
-	if n < 0 {
-		return "", p.fail("no closing quote")
+	start := p.at
+	if end := p.plain(); end == '"' {
+		p.at++
+		return p.doc[start : p.at-1], nil
 	}
-	s := p.doc[p.at : p.at+n]
-	if escape := strings.IndexByte(s, '\\'); escape >= 0 {
-		return p.escapedText(p.at + escape)
-	}
-	p.at += n + 1
-	return s, nil
-}
-
-// escapedText is text for a string whose first escape stands at i.
-func (p *parser) escapedText(i int) (string, error) {
-	s := append([]byte(nil), p.doc[p.at:i]...)
-	for p.at = i; p.at < len(p.doc); {
-		switch c := p.doc[p.at]; c {
+	s := append([]byte(nil), p.doc[start:p.at]...)
+	for {
+		switch c := p.plain(); c {
 		case '"':
 			p.at++
 			return string(s), nil
@@ -204,12 +242,25 @@ func (p *parser) escapedText(i int) (string, error) {
 				return "", err
 			}
 			s = utf8.AppendRune(s, r)
+		case 0:
+			return "", p.fail("no closing quote")
 		default:
-			s = append(s, c)
-			p.at++
+			return "", p.fail("a control character that is not escaped")
+		}
+		start = p.at
+		p.plain()
+		s = append(s, p.doc[start:p.at]...)
+	}
+}
+
+// plain goes on to the next character that is not itself in a string, and returns it, or 0 at the end.
+func (p *parser) plain() byte {
+	for ; p.at < len(p.doc); p.at++ {
+		if c := p.doc[p.at]; c < ' ' || c == '"' || c == '\\' {
+			return max(c, 1)
 		}
 	}
-	return "", p.fail("no closing quote")
+	return 0
 }
 
 func (p *parser) escape() (rune, error) {
@@ -250,7 +301,7 @@ func (p *parser) unit(at int) (rune, bool) {
 	if len(p.doc)-at < 6 || p.doc[at] != '\\' || p.doc[at+1] != 'u' {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(p.doc[at+2:at+6], 16, 16)
+	n, err := strconv.ParseUint(p.doc[at+2:at+6], 16, 16) // takes no sign, and no _ where the base is given
 	return rune(n), err == nil
 }
 
@@ -311,19 +362,13 @@ func extension(list []any) (any, error) {
 
 // pairs makes a Map of what one can hold, and Pairs of the rest.
 func pairs(list []any) (any, error) {
-	all, m := make(Pairs, 0, len(list)), Map{}
+	all := make(Pairs, 0, len(list))
 	for _, v := range list {
 		pair, _ := v.([]any)
 		if len(pair) != 2 {
 			return nil, errors.New("$map does not hold arrays of [key, value]")
 		}
 		all = append(all, Pair{pair[0], pair[1]})
-		if key, ok := pair[0].(string); ok {
-			m[key] = pair[1]
-		}
 	}
-	if len(m) == len(all) {
-		return m, nil
-	}
-	return all, nil
+	return all.fold(), nil
 }

@@ -9,11 +9,11 @@
 //	func main() {}
 //
 //	func reply(c *sgs.Call) error {
-//		return c.Emit(sgs.Reply(c.Message, "you said: "+c.Message.Text("content")))
+//		return c.Reply("you said: " + c.Message.Text("content"))
 //	}
 //
-// It is built with GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared. Natively, for go test, the same file
-// compiles as well, and Test runs its function.
+// sgstreamd plugin build makes a module of it. Natively, for go test, the same file compiles as well, and Test runs its
+// function.
 package sgs
 
 import (
@@ -25,32 +25,16 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 )
 
-// registered is what the plugin's init registered. It is the package's one variable that changes: the host
-// calls exported functions, which have no receiver, and a module has one instance of this package to itself.
+// registered is what the plugin's init registered. The host calls exported functions, which have no receiver, and a module
+// has one instance of this package to itself.
 var registered plugin
 
-// plugin is the author's three functions, and the memory that the host writes documents to.
+// plugin is the author's three functions.
 type plugin struct {
 	handle    func(*Call) error
-	configure func([]byte) error
+	configure func(Map) error
 	stop      func()
-	// buffer is reachable from registered, so that the garbage collector leaves it alone while the host uses it.
-	buffer []byte
 }
-
-// maxKept is the size in bytes up to which the buffer serves the calls that follow.
-const maxKept = 1 << 20
-
-// alloc returns a buffer of at least size bytes. The host asks for one at a time and uses it for one call.
-func (p *plugin) alloc(size int) []byte {
-	if size > cap(p.buffer) || cap(p.buffer) > maxKept {
-		p.buffer = make([]byte, max(size, 4096))
-	}
-	return p.buffer
-}
-
-// document is what the host has written to the buffer.
-func (p *plugin) document(size int) []byte { return p.buffer[:min(size, cap(p.buffer))] }
 
 // Handle registers the function that handles the messages, one at a time. Call it in an init function: the
 // module's main never runs.
@@ -59,10 +43,10 @@ func (p *plugin) document(size int) []byte { return p.buffer[:min(size, cap(p.bu
 // and Drop make errors that say otherwise; any other error, and a panic, is a Retry at the daemon's pace.
 func Handle(f func(*Call) error) { registered.handle = f }
 
-// Configure registers a function that gets the plugin's configuration, the operator's table
-// plugins.<name>.config as a JSON object, once and before the first message. Its error refuses the
-// configuration, and with it the plugin. Parse reads the JSON; so does encoding/json, at a megabyte a module.
-func Configure(f func(json []byte) error) { registered.configure = f }
+// Configure registers a function that gets the plugin's configuration, the operator's table plugins.<name>.config, once
+// and before the first message; it is empty, and not nil, where there is none. Its error refuses the configuration, and
+// with it the plugin.
+func Configure(f func(config Map) error) { registered.configure = f }
 
 // OnStop registers a function that is called before the module's instance ends.
 func OnStop(f func()) { registered.stop = f }
@@ -82,17 +66,17 @@ type host interface {
 	httpClose(handle int32)
 }
 
-// runHandle handles the message in doc and returns what sgs_handle returns.
-func (p *plugin) runHandle(h host, doc []byte) uint64 {
+// runHandle handles the message in doc and returns what sgs_handle returns. The call's memory is used again; what the
+// message has of the document is not copied, so doc must never change.
+func (p *plugin) runHandle(c *Call, h host, doc string) uint64 {
 	v := asVerdict(p.try(h, func() error {
 		if p.handle == nil {
 			return errors.New("the plugin has not called sgs.Handle in an init function")
 		}
-		m, err := parseMessage(doc)
-		if err != nil {
+		if err := c.begin(h, doc); err != nil {
 			return err
 		}
-		return p.handle(&Call{Message: m, State: State{h}, HTTP: HTTP{h}, host: h})
+		return p.handle(c)
 	}))
 	if v.reason != "" {
 		h.fail(v.reason)
@@ -100,14 +84,19 @@ func (p *plugin) runHandle(h host, doc []byte) uint64 {
 	return abi.PackResult(v.status, v.after)
 }
 
-// runConfigure returns what sgs_configure returns.
-func (p *plugin) runConfigure(h host, doc []byte) int32 {
+// runConfigure returns what sgs_configure returns. doc must never change.
+func (p *plugin) runConfigure(h host, doc string) int32 {
 	if p.configure == nil {
 		return 0
 	}
-	// The buffer is the instance's and will be used again; the author may keep the configuration.
-	doc = append([]byte(nil), doc...)
-	if err := p.try(h, func() error { return p.configure(doc) }); err != nil {
+	err := p.try(h, func() error {
+		config, err := codecOf(doc).read(doc)
+		if err != nil {
+			return err
+		}
+		return p.configure(config)
+	})
+	if err != nil {
 		h.fail(err.Error())
 		return 1
 	}

@@ -5,6 +5,7 @@ package sgs
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -15,15 +16,28 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 )
 
-// run handles a message with f, without the package's registration.
+// run handles a message with f, without the package's registration, in either codec: both must come to the same.
 func run(t *testing.T, f func(*Call) error, m Message) Result {
 	t.Helper()
-	doc, err := m.document()
-	require.NoError(t, err)
-	p := plugin{handle: f}
-	var r recorder
-	r.result.Status, r.result.RetryAfter = abi.UnpackResult(p.runHandle(&r, doc))
-	return r.result
+	results := map[codec]Result{}
+	for _, k := range []codec{codecJSON, codecMsgpack} {
+		r := recorder{codec: k}
+		r.run(&plugin{handle: f}, m)
+		results[k] = r.result
+	}
+	require.Equal(t, clean(results[codecJSON]), clean(results[codecMsgpack]), "the codecs must not be told apart")
+	return results[codecMsgpack]
+}
+
+// clean takes the stack traces, which hold addresses, out of the logs.
+func clean(r Result) Result {
+	logs := make([]string, 0, len(r.Logs))
+	for _, line := range r.Logs {
+		first, _, _ := strings.Cut(line, "\n")
+		logs = append(logs, first)
+	}
+	r.Logs = logs
+	return r
 }
 
 func TestVerdicts(t *testing.T) {
@@ -52,7 +66,7 @@ func TestAPanicIsReportedAndRetried(t *testing.T) {
 		"panic: oh":                             func() { panic("oh") },
 		"panic: no luck":                        func() { panic(errors.New("no luck")) },
 		"panic: a value of type int":            func() { panic(5) },
-		"panic: assignment to entry in nil map": func() { (&Message{}).Payload["a"] = 1 },
+		"panic: assignment to entry in nil map": func() { Map(nil)["a"] = 1 },
 	} {
 		got := run(t, func(*Call) error { f(); return nil }, Message{})
 		require.Equal(t, abi.StatusRetry, got.Status)
@@ -82,11 +96,26 @@ func TestTheMessageArrivesWithItsTypes(t *testing.T) {
 		},
 	}
 	run(t, func(c *Call) error {
-		require.Equal(t, &sent, c.Message)
+		all := *c.Message
+		all.Payload = all.Payload.All()
+		require.Equal(t, sent, all)
+		for key, v := range sent.Payload.All() {
+			require.Equal(t, v, c.Message.Payload.Value(key), key)
+		}
 		return nil
 	}, sent)
-	got := run(t, func(c *Call) error { return c.Emit(Emit{Platform: "p", Payload: c.Message.Payload}) }, sent)
-	require.Equal(t, []Emit{{Platform: "p", Payload: sent.Payload}}, got.Emits)
+	got := run(t, func(c *Call) error { return c.Emit(Emit{Platform: "p", Payload: c.Message.Payload.All()}) }, sent)
+	require.Equal(t, []Emit{{Platform: "p", Payload: sent.Payload.All()}}, got.Emits)
+	got = run(t, func(c *Call) error {
+		raw := Map{"none": c.Message.Payload.Raw("absent")}
+		for key := range sent.Payload.All() {
+			raw[key] = c.Message.Payload.Raw(key)
+		}
+		return c.Emit(Emit{Platform: "p", Payload: Map{"list": []any{raw}}})
+	}, sent)
+	want := maps.Clone(sent.Payload.All())
+	want["none"] = nil
+	require.Equal(t, []any{want}, got.Emits[0].Payload.List("list"))
 }
 
 func TestAPayloadWithOddKeysArrives(t *testing.T) {
@@ -96,29 +125,36 @@ func TestAPayloadWithOddKeysArrives(t *testing.T) {
 		`{"$map":[[{"$str":"/w=="},1],["b",2]]}`: {"\xff": int64(1), "b": int64(2)},
 		`{"$$map":1}`:                            {"$map": int64(1)},
 	} {
-		m, err := parseMessage([]byte(`{"payload":` + payload + `}`))
-		require.NoError(t, err)
-		require.Equal(t, want, m.Payload)
+		doc := `{"payload":` + payload + `}`
+		var in inbox
+		require.NoError(t, in.open(codecJSON, doc))
+		require.Equal(t, want, in.message.Payload)
 	}
 }
 
 func TestGettersReturnNothingOfAnotherType(t *testing.T) {
 	t.Parallel()
-	m := Map{"text": "a", "int": int64(-5), "uint": uint64(math.MaxUint64), "float": 1.5, "bool": true, "bytes": []byte("b"), "map": Map{"a": "b"}, "list": []any{nil}}
-	require.Equal(t, "a", m.Text("text"))
-	require.Equal(t, int64(-5), m.Int("int"))
-	require.Equal(t, uint64(math.MaxUint64), m.Uint("uint"))
-	require.Equal(t, 1.5, m.Float("float"))
-	require.Equal(t, -5.0, m.Float("int"))
-	require.True(t, m.Bool("bool"))
-	require.Equal(t, []byte("b"), m.Bytes("bytes"))
-	require.Equal(t, "b", m.Map("map").Text("a"))
-	require.Equal(t, []any{nil}, m.List("list"))
-	require.Zero(t, m.Text("int"))
-	require.Zero(t, m.Int("uint"))
-	require.Zero(t, m.Uint("int"))
-	require.Zero(t, m.Float("text"))
-	require.Zero(t, m.Map("absent").Map("absent").Text("absent"))
+	all := Map{"text": "a", "int": int64(-5), "uint": uint64(math.MaxUint64), "float": 1.5, "bool": true, "bytes": []byte("b"), "map": Map{"a": "b"}, "list": []any{nil}}
+	run(t, func(c *Call) error {
+		m := c.Message.Payload
+		require.Equal(t, "a", m.Text("text"))
+		require.Equal(t, int64(-5), m.Int("int"))
+		require.Equal(t, uint64(math.MaxUint64), m.Uint("uint"))
+		require.Equal(t, 1.5, m.Float("float"))
+		require.Equal(t, -5.0, m.Float("int"))
+		require.True(t, m.Bool("bool"))
+		require.Equal(t, []byte("b"), m.Bytes("bytes"))
+		require.Equal(t, "b", m.Map("map").Text("a"))
+		require.Equal(t, []any{nil}, m.List("list"))
+		require.Zero(t, m.Text("int"))
+		require.Zero(t, m.Int("uint"))
+		require.Zero(t, m.Uint("int"))
+		require.Zero(t, m.Float("text"))
+		require.Zero(t, m.Map("absent").Map("absent").Text("absent"))
+		require.Nil(t, m.Raw("absent"))
+		require.Nil(t, m.Value("absent"))
+		return nil
+	}, Message{Payload: all})
 }
 
 func TestAnEmitTakesGoTypes(t *testing.T) {
@@ -181,58 +217,78 @@ func TestLogsAndDeadline(t *testing.T) {
 
 func TestReply(t *testing.T) {
 	t.Parallel()
-	m := &Message{Platform: "irc", TraceID: "T", Payload: Map{"channel_id": "#go"}}
-	want := Map{"platform": "irc", "channel_id": "#go", "type": "message", "text": "hi", "trace_id": "T"}
-	require.Equal(t, Emit{Platform: "irc", Payload: want}, Reply(m, "hi"))
-	m.Payload["message_id"] = "7"
-	want["reply_to"] = "7"
-	require.Equal(t, Emit{Platform: "irc", Payload: want}, Reply(m, "hi"))
+	for _, payload := range []Map{{"channel_id": "#go"}, {"channel_id": "#go", "message_id": "7"}, {"channel_id": int64(5), "message_id": ""}} {
+		want := Map{"platform": "irc", "channel_id": payload.Text("channel_id"), "type": "message", "text": "\xff\"hi\n", "trace_id": "T"}
+		if id := payload.Text("message_id"); id != "" {
+			want["reply_to"] = id
+		}
+		m := Message{Platform: "irc", TraceID: "T", Payload: payload}
+		require.Equal(t, Emit{Platform: "irc", Payload: want}, Reply(&m, "\xff\"hi\n"))
+		got := run(t, func(c *Call) error { return c.Reply("\xff\"hi\n") }, m)
+		require.Equal(t, []Emit{{Platform: "irc", Payload: want}}, got.Emits)
+	}
 }
 
 func TestConfigureAndStop(t *testing.T) {
 	t.Parallel()
-	var kept []byte
+	var kept Map
+	p := plugin{configure: func(config Map) error { kept = config; return errors.New("no greeting") }, stop: func() { panic("late") }}
+	for _, doc := range []string{`{"a":{"$binary":"AA=="}}`, "\x81\xa1a\xc4\x01\x00"} {
+		var r recorder
+		require.EqualValues(t, 1, p.runConfigure(&r, doc))
+		require.Equal(t, "no greeting", r.result.Reason)
+		require.Equal(t, Map{"a": []byte{0}}, kept)
+	}
 	var r recorder
-	p := plugin{configure: func(json []byte) error { kept = json; return errors.New("no greeting") }, stop: func() { panic("late") }}
-	doc := []byte(`{"a":1}`)
-	require.EqualValues(t, 1, p.runConfigure(&r, doc))
-	require.Equal(t, "no greeting", r.result.Reason)
-	clear(doc)
-	require.Equal(t, `{"a":1}`, string(kept), "the configuration must outlive the buffer")
+	require.EqualValues(t, 1, p.runConfigure(&r, "\x81\xa1a"))
+	require.Equal(t, "not msgpack: no value at byte 3", r.result.Reason)
 	p.runStop(&r)
 	require.Contains(t, r.result.Logs[0], "error: panic: late")
 	p = plugin{}
-	require.Zero(t, p.runConfigure(&r, doc))
+	require.Zero(t, p.runConfigure(&r, "{}"))
 	p.runStop(&r)
 }
 
-func TestTheBufferIsUsedAgainUnlessItIsLarge(t *testing.T) {
+func TestACallIsUsedAgain(t *testing.T) {
 	t.Parallel()
-	var p plugin
-	first := p.alloc(10)
-	copy(first, "0123456789")
-	require.Equal(t, "0123456789", string(p.document(10)))
-	require.Same(t, &first[0], &p.alloc(100)[0])
-	require.Len(t, p.alloc(maxKept+1), maxKept+1)
-	require.Len(t, p.alloc(5), 4096)
-	require.NotNil(t, p.alloc(0))
+	var kept []string
+	p := plugin{handle: func(c *Call) error {
+		kept = append(kept, c.Message.ID, c.Message.Text("text"), c.Message.TraceID)
+		return c.Reply(c.Message.Text("text"))
+	}}
+	var c Call
+	r := recorder{codec: codecMsgpack}
+	long := strings.Repeat("x", maxKept)
+	for _, m := range []Message{
+		{ID: "1-0", TraceID: "T", MaybeDelivered: true, Platform: "a", Payload: Map{"text": "first", "message_id": "5"}}, {ID: "2-0", Platform: "b", Payload: Map{"text": long}},
+		{ID: "3-0", Platform: "c", Payload: Map{}},
+	} {
+		doc, err := m.document(codecMsgpack)
+		require.NoError(t, err)
+		status, _ := abi.UnpackResult(p.runHandle(&c, &r, string(doc)))
+		require.Equal(t, abi.StatusDone, status, r.result.Reason)
+		require.Equal(t, m.MaybeDelivered, c.Message.MaybeDelivered)
+		require.LessOrEqual(t, cap(c.out), maxKept)
+	}
+	require.Equal(t, []string{"1-0", "first", "T", "2-0", long, "", "3-0", "", ""}, kept)
+	require.Equal(t, "", r.result.Emits[2].Payload.Text("text"))
+	require.NotContains(t, r.result.Emits[2].Payload, "reply_to")
 }
 
 func TestTheRegistrationIsWhatTestRuns(t *testing.T) {
 	t.Cleanup(func() { registered = plugin{} })
 	Handle(func(c *Call) error { return Reject(c.Message.Text("why")) })
-	Configure(func(json []byte) error {
-		m, err := Parse(json)
-		if err == nil && m.Text("greeting") == "" {
-			err = errors.New("greeting is missing")
+	Configure(func(config Map) error {
+		if config.Text("greeting") == "" {
+			return errors.New("greeting is missing")
 		}
-		return err
+		return nil
 	})
 	stopped := false
 	OnStop(func() { stopped = true })
 	require.Equal(t, Result{Status: abi.StatusReject, Reason: "because"}, Test(Message{Payload: Map{"why": "because"}}))
-	require.NoError(t, TestConfigure([]byte(`{"greeting":"hi"}`)))
-	require.EqualError(t, TestConfigure([]byte(`{}`)), "greeting is missing")
+	require.NoError(t, TestConfigure(Map{"greeting": "hi"}))
+	require.EqualError(t, TestConfigure(nil), "greeting is missing")
 	registered.runStop(&recorder{})
 	require.True(t, stopped)
 	require.Contains(t, Test(Message{Payload: Map{"c": make(chan int)}}).Reason, "the test's message")
@@ -241,13 +297,9 @@ func TestTheRegistrationIsWhatTestRuns(t *testing.T) {
 func TestAnAdapterSeesWhetherItMayHaveDeliveredBefore(t *testing.T) {
 	t.Parallel()
 	for _, maybe := range []bool{false, true} {
-		doc, err := (&Message{ID: "1-1", MaybeDelivered: maybe}).document()
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := parseMessage(doc)
-		if err != nil || m.MaybeDelivered != maybe {
-			t.Fatalf("%v became %v, %v", maybe, m, err)
-		}
+		run(t, func(c *Call) error {
+			require.Equal(t, maybe, c.Message.MaybeDelivered)
+			return nil
+		}, Message{ID: "1-1", MaybeDelivered: maybe})
 	}
 }

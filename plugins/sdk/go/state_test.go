@@ -16,7 +16,7 @@ import (
 
 // runState handles a message with f, which finds the state.
 func runState(f func(*Call) error, state map[string]string) Result {
-	r := recorder{state: state}
+	r := recorder{codec: codecMsgpack, state: state}
 	r.run(&plugin{handle: f}, Message{})
 	return r.result
 }
@@ -139,10 +139,10 @@ func TestAnUnreadableStateIsRetried(t *testing.T) {
 		_, _, err := c.State.Get("a")
 		return err
 	}}
-	doc, err := (&Message{}).document()
+	doc, err := (&Message{}).document(codecMsgpack)
 	require.NoError(t, err)
 	var h offline
-	status, _ := abi.UnpackResult(p.runHandle(&h, doc))
+	status, _ := abi.UnpackResult(p.runHandle(new(Call), &h, string(doc)))
 	require.Equal(t, abi.StatusRetry, status)
 	require.Equal(t, "kv_get: EUNAVAILABLE: the value could not be read from Redis", h.result.Reason)
 }

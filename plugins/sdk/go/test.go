@@ -39,9 +39,13 @@ type Result struct {
 func Test(m Message) Result { return TestState(nil, m) }
 
 // TestConfigure runs the function that Configure registered on a configuration, and returns its error.
-func TestConfigure(json []byte) error {
+func TestConfigure(config Map) error {
 	var r recorder
-	if registered.runConfigure(&r, json) != 0 {
+	doc, err := appendPacked(nil, config.sorted(), 0)
+	if err != nil {
+		return err
+	}
+	if registered.runConfigure(&r, string(doc)) != 0 {
 		return &refusal{r.result.Reason}
 	}
 	return nil
@@ -55,6 +59,8 @@ func (r *refusal) Error() string { return r.reason }
 
 // recorder is a host that writes down what it is told.
 type recorder struct {
+	codec codec
+
 	result    Result
 	state     map[string]string // what the plugin finds
 	reads     map[string]bool   // the keys of it that it has read
@@ -67,12 +73,12 @@ type recorder struct {
 
 // run hands the message to the plugin.
 func (r *recorder) run(p *plugin, m Message) {
-	doc, err := m.document()
+	doc, err := m.document(r.codec)
 	if err != nil {
 		r.result = Result{Status: abi.StatusRetry, Reason: "the test's message: " + err.Error()}
 		return
 	}
-	r.result.Status, r.result.RetryAfter = abi.UnpackResult(p.runHandle(r, doc))
+	r.result.Status, r.result.RetryAfter = abi.UnpackResult(p.runHandle(new(Call), r, string(doc)))
 }
 
 func (r *recorder) log(level abi.LogLevel, text string) {
@@ -83,7 +89,7 @@ func (r *recorder) log(level abi.LogLevel, text string) {
 func (r *recorder) fail(text string) { r.result.Reason = text }
 
 func (r *recorder) emit(doc []byte) abi.Errno {
-	d, err := Parse(doc)
+	d, err := r.codec.read(string(doc))
 	if err != nil {
 		r.log(abi.LogWarn, "an emit was refused: "+err.Error())
 		return abi.ErrnoInvalid

@@ -33,7 +33,7 @@ type World struct {
 // TestIn is Test for a plugin that finds all that there. The secrets that a request names are only written down in
 // Result.Requests: a plugin's test needs none.
 func TestIn(w World, m Message) Result {
-	r := recorder{state: w.State, answers: w.Answers}
+	r := recorder{codec: codecMsgpack, state: w.State, answers: w.Answers}
 	r.run(&registered, m)
 	if r.result.Status == abi.StatusDone && w.State != nil {
 		r.commit()
@@ -43,7 +43,7 @@ func TestIn(w World, m Message) Result {
 
 // httpOpen answers with the number of the request as its handle, counted from 1.
 func (r *recorder) httpOpen(doc []byte) int32 {
-	request, err := parseRequest(doc)
+	request, err := parseRequest(r.codec, string(doc))
 	switch {
 	case err != nil:
 		return r.failHTTP(abi.ErrnoInvalid, err.Error())
@@ -68,8 +68,8 @@ func (r *recorder) httpOpen(doc []byte) int32 {
 	return int32(n)
 }
 
-func parseRequest(doc []byte) (Request, error) {
-	d, err := Parse(doc)
+func parseRequest(k codec, doc string) (Request, error) {
+	d, err := k.read(doc)
 	if err != nil {
 		return Request{}, err
 	}
@@ -105,7 +105,7 @@ func (r *recorder) httpHead(handle int32, buf []byte) int32 {
 			status = 200
 		}
 		var err error
-		doc, err = appendMembers(nil, []member{{"status", status}, {"url", r.result.Requests[handle-1].URL}, {"headers", headers}}, 0)
+		doc, err = r.codec.appendMembers(nil, member{"status", status}, member{"url", r.result.Requests[handle-1].URL}, member{"headers", headers})
 		if err != nil {
 			return r.failHTTP(abi.ErrnoUnavailable, err.Error())
 		}

@@ -45,9 +45,9 @@ func behave(c *sgs.Call) error {
 		if err != nil {
 			return err
 		}
-		return c.Emit(sgs.Reply(c.Message, text))
+		return c.Reply(text)
 	}
-	return c.Emit(sgs.Reply(c.Message, content))
+	return c.Reply(content)
 }
 
 // fetch asks for a URL with the secret key, and logs what arrives when it arrives.

@@ -10,6 +10,6 @@ func main() {}
 
 func repeat(c *sgs.Call) error {
 	reply := sgs.Reply(c.Message, c.Message.Text("content"))
-	reply.Payload["x"] = c.Message.Payload["x"]
+	reply.Payload["x"] = c.Message.Payload.Raw("x")
 	return c.Emit(reply)
 }
