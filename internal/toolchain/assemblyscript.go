@@ -6,8 +6,14 @@ func assemblyScriptLanguage() Language {
 		if err != nil {
 			return nil, err
 		}
+		packages, err := sdk(dir, "assemblyscript", "sgstreamd/index.ts")
+		if err != nil {
+			return nil, err
+		}
 		return []command{{args: []string{
-			compiler, "assembly/index.ts", "--outFile", out, "-O3", "--runtime", "incremental", "--exportRuntime=false", "--debug",
+			compiler, "assembly/index.ts", "--outFile", out, "--path", packages,
+			"--use", "abort=~lib/sgstreamd/abort/abort", "--exportStart", "_initialize", "--runtime", "incremental",
+			"-O3", "--enable", "simd", "--debug", // which keeps the functions' names, for traps
 		}}}, nil
 	}}
 }
