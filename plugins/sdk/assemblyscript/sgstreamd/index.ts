@@ -16,3 +16,6 @@ export { Writer, map, list } from "./writer";
 export { emit, emitToStream, reply } from "./emit";
 export { State, Kept } from "./state";
 export { log, count, deadlineMs } from "./daemon";
+export { Request, Response } from "./http";
+export { Lines, Events, Event } from "./events";
+export { parseJson, parseJsonBytes, toJson, toJsonBytes } from "./json";

@@ -35,7 +35,7 @@ export namespace State {
   export function get(key: string): Kept {
     const name = handOver(key);
     let room = new Uint8Array(FIRST);
-    for (;;) {
+    while (true) {
       const n = hostGet(name.at, name.size, room.dataStart, room.length);
       if (n < 0) return new Kept(n, new Uint8Array(0));
       if (n <= room.length) return new Kept(Errno.OK, room.subarray(0, n));

@@ -64,27 +64,27 @@ export class Writer extends Buffer {
 
   /** Adds a value to the innermost list. */
   add<T>(value: T): this {
-    this.entry();
+    this.item();
     this.put<T>(value);
     return this;
   }
 
   /** Adds nil to the innermost list. */
   addNil(): this {
-    this.entry();
+    this.item();
     this.byte(0xc0);
     return this;
   }
 
   /** Begins a map in the innermost list; `end` ends it. */
   addMap(): this {
-    this.entry();
+    this.item();
     return this.begin(MAP);
   }
 
   /** Begins a list in the innermost list; `end` ends it. */
   addList(): this {
-    this.entry();
+    this.item();
     return this.begin(LIST);
   }
 
@@ -149,9 +149,26 @@ export class Writer extends Buffer {
     this.text(key);
   }
 
-  private entry(): void {
+  private item(): void {
     if (!this.isOpen(LIST)) throw new Error("Writer: add() without a list that is open");
     this.count++;
+  }
+
+  // For the reader of JSON, which knows what is open.
+
+  /** Counts an entry of the innermost map or list. */
+  entry(): void { this.count++; }
+
+  /** Makes room for a text of at most `most` bytes, and returns where its bytes go. */
+  beginText(most: usize): usize { return this.room(most + 5) + 5; }
+
+  /** Ends the text of n bytes that was written there. */
+  endText(n: usize): void {
+    const at = this.at + this.size;
+    const before = headerSize(n);
+    memory.copy(at + before, at + 5, n);
+    this.textHeader(at, n);
+    this.size += before + n;
   }
 
   // While a map or list is open, its tag says that it is empty.
