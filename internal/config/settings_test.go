@@ -60,7 +60,7 @@ func TestLoadRefusesSetting(t *testing.T) {
 		"fleet's variable that is not UTF-8": {env: "SG_WORKER_GROUP=\xc3",
 			want: "environment SG_WORKER_GROUP: is not UTF-8, must be text such as sg:workers"},
 		"flag that is not UTF-8": {key: "outbound.platforms", value: "a,\xff",
-			want: `flag --set outbound.platforms=a,�: is not UTF-8, must be a list of text such as ["one", "two"]`},
+			want: `flag --set outbound.platforms=a,�: is not UTF-8, must be a list of text such as ["one", "two"], or "auto"`},
 		"flag whose key is not UTF-8": {key: "plugins.echo.config.\xff", value: "1",
 			want: "flag --set plugins.echo.config.�=1: the key is not UTF-8"},
 	} {
