@@ -3,6 +3,8 @@ package host
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -25,6 +27,10 @@ type Inspection struct {
 	Size int    `json:"size"`
 	// ABI is abi.Module where the module says that it was written for it, else empty.
 	ABI string `json:"abi"`
+	// SHA256 is the file's hash, in hexadecimal digits.
+	SHA256 string `json:"sha256"`
+	// Asks is what the module asks for.
+	Asks Grant `json:"asks"`
 	// HasManifest tells whether there is one in the module; Manifest is it, or what holds where there is none.
 	HasManifest bool         `json:"has_manifest"`
 	Manifest    abi.Manifest `json:"manifest"`
@@ -55,7 +61,8 @@ func Inspect(ctx context.Context, path string) (Inspection, error) {
 	if err != nil {
 		return in, err
 	}
-	in.Size = len(binary)
+	sum := sha256.Sum256(binary)
+	in.Size, in.SHA256 = len(binary), hex.EncodeToString(sum[:])
 	if err := checkHeader(binary); err != nil {
 		return in, fmt.Errorf("%s: %w", path, err)
 	}
@@ -75,6 +82,8 @@ func Inspect(ctx context.Context, path string) (Inspection, error) {
 	if err := p.checkCompiled(ctx, c); err != nil {
 		in.Refused = err.Error()
 	}
+	p.compiled = c
+	in.Asks = p.asked()
 	in.describe(c, p.manifest)
 	return in, nil
 }

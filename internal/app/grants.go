@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sgstreamd/sgstreamd/host"
+	"github.com/sgstreamd/sgstreamd/internal/config"
 )
 
 // grants is the lock file: what each plugin was granted when it was first served, or by the operator's word since.
@@ -62,6 +64,31 @@ func (g grants) give(name, sha256 string, asks host.Grant) error {
 		return fmt.Errorf("plugins.lock_file: what the plugin %q is granted can't be remembered: %w; name a file that can be written, or \"off\"", name, err)
 	}
 	return nil
+}
+
+// Grant writes into the lock file that the plugin of plugins.dir is granted what its module asks for now. It returns what
+// that is beyond what it was granted before, in words; everything where it was granted nothing.
+func Grant(ctx context.Context, c config.Config, name string) (more []string, err error) {
+	g := grants{c.Plugins.LockPath()}
+	if g.path == "" {
+		return nil, errors.New(`plugins.lock_file is "off": nothing is remembered, and so nothing has to be granted`)
+	}
+	in, err := host.Inspect(ctx, filepath.Join(c.Plugins.Dir, name+".wasm"))
+	if err == nil && in.Refused != "" {
+		err = fmt.Errorf("%s: %s", in.File, in.Refused)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("plugin %q: %w", name, err)
+	}
+	all, err := g.read()
+	if err != nil {
+		return nil, err
+	}
+	before, ok := all[name]
+	if !ok {
+		before.Hosts, before.Secrets = []string{}, []string{}
+	}
+	return in.Asks.Beyond(before.Grant), g.give(name, in.SHA256, in.Asks)
 }
 
 func (g grants) read() (map[string]granted, error) {
