@@ -26,11 +26,15 @@ type granted struct {
 	host.Grant
 }
 
-// errWantsMore marks a plugin that asks for more than it was granted.
-var errWantsMore = errors.New("it asks for more than it was granted")
+var (
+	// errWantsMore marks a plugin that asks for more than it was granted.
+	errWantsMore = errors.New("it asks for more than it was granted")
+	// errNotRemembered marks a lock file that can't be written.
+	errNotRemembered = errors.New("what plugins are granted can't be remembered")
+)
 
 // admit remembers what a plugin asks for the first time that it is seen. Later it fails with errWantsMore where the
-// plugin asks for more than that.
+// plugin asks for more than that. errNotRemembered is no reason not to serve the plugin.
 func (g grants) admit(name, sha256 string, asks host.Grant) error {
 	if g.path == "" {
 		return nil
@@ -61,7 +65,7 @@ func (g grants) give(name, sha256 string, asks host.Grant) error {
 		return err
 	}
 	if err := replaceFile(g.path, append(doc, '\n')); err != nil {
-		return fmt.Errorf("plugins.lock_file: what the plugin %q is granted can't be remembered: %w; name a file that can be written, or \"off\"", name, err)
+		return fmt.Errorf(`plugins.lock_file: %w: %w; name a file that can be written, run sgstreamd plugin grant %s, or write "off"`, errNotRemembered, err, name)
 	}
 	return nil
 }

@@ -139,6 +139,11 @@ func (d *daemon) open(name, file string) (*host.Plugin, error) {
 		return nil, err
 	}
 	err = d.plugins.grants.admit(name, p.SHA256(), p.Granted())
+	if errors.Is(err, errNotRemembered) {
+		// The folder of the plugins may well be nobody's to write to but the operator's.
+		d.Log.Warn(err.Error(), "plugin", name)
+		err = nil
+	}
 	for _, kind := range d.kinds(name) {
 		if m := p.Manifest(); err == nil && m.Kind != "" && m.Kind != kind {
 			err = fmt.Errorf("plugin %q says in its manifest that it is a %s, but the configuration uses it as a %s", name, m.Kind, kind)

@@ -309,3 +309,16 @@ func TestAVersionThatAsksForMoreWaitsForTheOperatorsWord(t *testing.T) {
 	require.Equal(t, 1, d.exit())
 	require.Contains(t, d.log(), "plugins.lock.json can't be read")
 }
+
+func TestALockFileThatCannotBeWrittenKeepsNoPluginOut(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	dir := t.TempDir()
+	put(t, dir, "answer", answerModule(t, `{}`))
+	d := startDaemonOf(t, dir, "redis.url="+r.URL(), "inbound.processor=answer", "plugins.lock_file="+filepath.Join(dir, "none", "lock.json"))
+	d.ready()
+	d.line("what plugins are granted can't be remembered", "name a file that can be written")
+	say(t, r.Client(t), "hello")
+	awaitAnswers(t, r.Client(t), 1)
+	d.stop()
+}
