@@ -151,7 +151,7 @@ func (w *Worker) settle(redisCtx context.Context, d *delivery, o outcome, begun 
 		w.commit(redisCtx, d, outcome{verb: verbReturn})
 	default:
 		w.settled(m, d, o, begun)
-		reportOutcome(log, o, w.cfg.DeadLetters.Stream)
+		reportOutcome(log, o, w.cfg.DeadLetters.Stream, begun)
 	}
 }
 
@@ -176,14 +176,14 @@ func (w *Worker) settled(m *series, d *delivery, o outcome, begun time.Time) {
 	}
 }
 
-func reportOutcome(log *slog.Logger, o outcome, deadLetters string) {
+func reportOutcome(log *slog.Logger, o outcome, deadLetters string, begun time.Time) {
 	switch o.verb {
 	case verbAck:
 		if o.again {
 			log.Info("reply acknowledged without another delivery: one of this message_key was delivered before")
 			return
 		}
-		log.Debug("message completed", "emits", len(o.emits))
+		log.Debug("message completed", "emits", len(o.emits), "took", time.Since(begun))
 	case verbRetry:
 		log.Warn("message failed; it will be tried again", "error", o.reason)
 	case verbDead:

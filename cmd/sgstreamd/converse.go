@@ -3,16 +3,20 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
+	"github.com/sgstreamd/sgstreamd/envelope"
 	"github.com/sgstreamd/sgstreamd/internal/config"
 )
 
@@ -29,6 +33,16 @@ type conversation struct {
 	client consumer.Client
 	cfg    config.Config
 	traces []string // the trace ids of what was sent since the last cleaning
+
+	// Where there is no console adapter, the conversation prints the replies itself.
+	out     io.Writer
+	mu      sync.Mutex
+	printed string // the id of the last one
+}
+
+// printsReplies tells whether the conversation prints the replies itself.
+func (c *conversation) printsReplies() bool {
+	return c.cfg.Inbound.Enabled && !slices.Contains(c.cfg.Outbound.Platforms, devPlatform)
 }
 
 // converse sends each line of the input and then waits until all has been answered.
@@ -41,7 +55,12 @@ func converse(ctx context.Context, cmd *cobra.Command, cfg config.Config) error 
 	if isTerminal(cmd.InOrStdin()) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "sgstreamd dev: type a message; Ctrl-D ends")
 	}
-	c := &conversation{client: client, cfg: cfg}
+	c := &conversation{client: client, cfg: cfg, out: cmd.OutOrStdout(), printed: "0"}
+	if c.printsReplies() {
+		printing, stop := context.WithCancel(ctx)
+		defer stop()
+		go c.printAll(printing)
+	}
 	err = c.sendAll(ctx, readLines(ctx, cmd.InOrStdin(), int(cfg.Inbound.MaxPayload)))
 	_, unsettled := c.awaitAnswers(ctx)
 	if err = errors.Join(err, unsettled, c.unanswered(ctx)); ctx.Err() != nil {
@@ -80,7 +99,13 @@ func (c *conversation) send(ctx context.Context, l inputLine) error {
 		return nil
 	}
 	trace := rand.Text()
-	payload, err := inboundPayload(message{platform: devPlatform, channel: "1", user: "1", content: l.text, trace: trace, direct: true})
+	m := message{platform: devPlatform, channel: "1", user: "1", content: l.text, trace: trace, direct: true}
+	stream, make := c.cfg.Inbound.Stream, inboundPayload
+	if !c.cfg.Inbound.Enabled {
+		m.platform, make = c.cfg.Outbound.Platforms[0], outboundPayload
+		stream = c.cfg.Outbound.StreamOf(m.platform)
+	}
+	payload, err := make(m)
 	if err != nil {
 		return err
 	}
@@ -88,7 +113,7 @@ func (c *conversation) send(ctx context.Context, l inputLine) error {
 		return fmt.Errorf("standard input, line %d: makes a message of %d bytes, and %d is the most; it and what follows were not sent", l.number, len(payload), most)
 	}
 	c.traces = append(c.traces, trace)
-	_, err = consumer.Send(ctx, c.client, c.cfg.Inbound.Stream, c.cfg.Outbound.MaxLen, payload, trace)
+	_, err = consumer.Send(ctx, c.client, stream, c.cfg.Outbound.MaxLen, payload, trace)
 	return err
 }
 
@@ -116,10 +141,14 @@ func (c *conversation) clean(ctx context.Context) error {
 // by stream, up to which all is done for certain.
 func (c *conversation) awaitAnswers(ctx context.Context) (map[string]string, error) {
 	answered := map[string]string{}
-	for _, s := range [][2]string{
-		{c.cfg.Inbound.Stream, c.cfg.Inbound.Group},
-		{c.cfg.Outbound.StreamOf(devPlatform), c.cfg.Outbound.GroupOf(devPlatform)},
-	} {
+	var parts [][2]string
+	if c.cfg.Inbound.Enabled {
+		parts = append(parts, [2]string{c.cfg.Inbound.Stream, c.cfg.Inbound.Group})
+	}
+	for _, p := range c.cfg.Outbound.Platforms {
+		parts = append(parts, [2]string{c.cfg.Outbound.StreamOf(p), c.cfg.Outbound.GroupOf(p)})
+	}
+	for _, s := range parts {
 		id, err := c.awaitSettled(ctx, s[0], s[1])
 		if err != nil {
 			return nil, err
@@ -128,7 +157,54 @@ func (c *conversation) awaitAnswers(ctx context.Context) (map[string]string, err
 			answered[s[0]] = id
 		}
 	}
+	if c.printsReplies() {
+		if err := c.printNew(ctx); err != nil {
+			return nil, err
+		}
+		answered[c.cfg.Outbound.StreamOf(devPlatform)] = c.printed
+	}
 	return answered, nil
+}
+
+// printAll prints replies as they come.
+func (c *conversation) printAll(ctx context.Context) {
+	t := time.NewTicker(settledPoll)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			_ = c.printNew(ctx) // what is wrong with Redis shows where answers are awaited
+		}
+	}
+}
+
+// printNew prints the text of each reply that has come since the last one.
+func (c *conversation) printNew(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stream := c.cfg.Outbound.StreamOf(devPlatform)
+	entries, err := c.client.XRange(ctx, stream, "("+c.printed, "+").Result()
+	if err != nil {
+		return fmt.Errorf("stream %q: %w", stream, err)
+	}
+	for _, e := range entries {
+		data, _ := e.Values["data"].(string)
+		doc, err := envelope.ToJSON([]byte(data))
+		if err != nil {
+			return fmt.Errorf("stream %q: %w", stream, err)
+		}
+		var reply struct {
+			Text *string `json:"text"`
+		}
+		if json.Unmarshal(doc, &reply) == nil && reply.Text != nil {
+			doc = []byte(*reply.Text)
+		}
+		fmt.Fprintf(c.out, "%s\n", doc)
+		c.printed = e.ID
+	}
+	return nil
 }
 
 // awaitSettled returns an entry's id that was the stream's newest before the stream was found settled.

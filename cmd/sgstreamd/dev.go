@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/consumer"
 	"github.com/sgstreamd/sgstreamd/host"
 	"github.com/sgstreamd/sgstreamd/internal/app"
@@ -21,59 +25,120 @@ import (
 // devPlatform is the platform, and the adapter, of the lines that are typed.
 const devPlatform = "console"
 
+// devFlags are the flags of dev.
+type devFlags struct {
+	plugins, processor, file string
+	settings                 []string
+	trace, verbose           bool
+}
+
 func newDev() *cobra.Command {
-	var pluginsDir, processor string
-	var verbose bool
+	var f devFlags
 	c := &cobra.Command{
 		Use:   "dev",
-		Short: "Try it on one machine: lines typed are messages, replies are printed",
-		Long: `Run the whole loop in one process with no configuration: an embedded Redis, a processor (echo), and the
-console adapter. Each line typed is an inbound message on platform "console"; replies are printed.
+		Short: "Try plugins on one machine: lines typed are messages, replies are printed",
+		Long: `Run the whole loop in one process with an embedded Redis. Each line typed is an inbound message on platform "console";
+replies are printed. Plugins are built by "sgstreamd plugin build"; a module that changes in the folder takes over at
+once. Where no plugin in the folder answers messages, and one delivers replies, each line is a reply for that one to deliver.
+
+With --trace, which a terminal has by itself, standard error shows what plugins log, traps with the plugin's own function
+names, and what becomes of each message.
 
 At the end of the input it waits until all has been answered and exits 0, or 1 if a message could not be.
 A line that is longer than a message may be (8 MiB) ends the input, with an error and exit 1.`,
-		Example: "  sgstreamd dev\n  printf 'hello\\nworld\\n' | sgstreamd dev",
+		Example: "  sgstreamd dev\n  sgstreamd dev --plugins my-bot\n  sgstreamd dev --plugins my-bot --config my-bot/dev.toml\n  printf 'hello\\nworld\\n' | sgstreamd dev",
 		Args:    cobra.NoArgs,
 	}
-	c.Flags().StringVar(&pluginsDir, "plugins", "", "`folder` of the plugins (default: plugins beside this program, or in the current folder)")
-	c.Flags().StringVar(&processor, "processor", "echo", "`plugin` that answers")
-	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the whole log, not only what is wrong")
+	flags := c.Flags()
+	flags.StringVar(&f.plugins, "plugins", "", "`folder` of the plugins (default: plugins beside this program, or in the current folder)")
+	flags.StringVar(&f.processor, "processor", "", "`plugin` that answers (default: echo if it is there, or the only one that could)")
+	flags.StringVarP(&f.file, "config", "c", "", "configuration `file`, such as for what the plugins are granted")
+	flags.StringArrayVar(&f.settings, "set", nil, "set a configuration `key=value`; may be repeated")
+	flags.BoolVar(&f.trace, "trace", false, "show what plugins log, and what becomes of each message")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show the whole log, not only what is wrong")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := devConfig(pluginsDir, processor)
+		cfg, err := f.config()
 		if err != nil {
 			return err
 		}
-		level := slog.LevelWarn
-		if verbose {
-			level = slog.LevelDebug
+		var handler slog.Handler = slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})
+		switch {
+		case f.verbose:
+			handler = slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelDebug})
+		case f.trace || isTerminal(cmd.InOrStdin()):
+			handler = newScreen(cmd.ErrOrStderr())
 		}
-		log := slog.New(newReplies(cmd.OutOrStdout(), slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})))
-		return runDev(cmd, cfg, log)
+		return runDev(cmd, cfg, slog.New(newReplies(cmd.OutOrStdout(), handler)))
 	}
 	return c
 }
 
-// devConfig is the configuration of dev: the defaults, with times that suit somebody who watches.
-func devConfig(pluginsDir, processor string) (config.Config, error) {
-	cfg := config.Default()
-	cfg.Plugins.Dir = pluginsDir
-	if pluginsDir == "" {
+// config is the configuration of dev: what the author says of the plugins, with times that suit somebody who watches.
+func (f *devFlags) config() (config.Config, error) {
+	source := config.Source{File: f.file, Flags: map[string]string{}}
+	for _, s := range f.settings {
+		key, value, _ := strings.Cut(s, "=")
+		source.Flags[key] = value
+	}
+	cfg, err := config.Load(source)
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	cfg.Plugins.Dir = f.plugins
+	if f.plugins == "" {
 		cfg.Plugins.Dir = findPlugins()
 	}
-	cfg.Inbound.Processor = processor
-	cfg.Outbound.Platforms = []string{devPlatform}
-	cfg.Admin.Listen = ""
 	cfg.Plugins.LockFile = config.LockOff // who writes a plugin changes what it asks for all the time
+	cfg.Redis.URL = consumer.Embedded
+	cfg.Admin.Listen = ""
 	cfg.Drain.Timeout = 5 * time.Second
 	for _, a := range []*consumer.AutoclaimConfig{&cfg.Inbound.Autoclaim, &cfg.Outbound.Autoclaim} {
 		a.Interval, a.MinIdle = 500*time.Millisecond, 2*time.Second
 	}
 	cfg.Inbound.Lock.TTL = time.Second // a lock must be gone when a crashed worker's messages are taken over
-	// One reply at a time, so that one which takes several log lines is printed in one piece.
-	console := host.DefaultPlugin()
-	console.MaxInstances = 1
-	cfg.Plugins.ByName[devPlatform] = console
-	return cfg, nil
+	return cfg, f.assign(&cfg)
+}
+
+// assign finds out which plugin of the folder is to do what.
+func (f *devFlags) assign(cfg *config.Config) error {
+	processors, adapters := map[string]bool{}, map[string]bool{}
+	files, err := filepath.Glob(filepath.Join(cfg.Plugins.Dir, "*.wasm"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".wasm")
+		m, err := host.ManifestOf(file)
+		if err != nil {
+			continue // the daemon says so
+		}
+		processors[name] = m.Kind != abi.KindAdapter && name != devPlatform
+		adapters[name] = m.Kind == abi.KindAdapter
+	}
+	maps.DeleteFunc(processors, func(_ string, is bool) bool { return !is })
+	maps.DeleteFunc(adapters, func(name string, is bool) bool { return !is || name == devPlatform })
+	cfg.Outbound.Platforms, cfg.Outbound.Adapters = []string{}, map[string]string{}
+	if _, err := os.Stat(filepath.Join(cfg.Plugins.Dir, devPlatform+".wasm")); err == nil {
+		cfg.Outbound.Platforms = []string{devPlatform}
+		// One reply at a time, so that one which takes several log lines is printed in one piece.
+		console := cfg.Plugins.For(devPlatform)
+		console.MaxInstances = 1
+		cfg.Plugins.ByName[devPlatform] = console
+	}
+	switch {
+	case f.processor != "":
+		cfg.Inbound.Processor = f.processor
+	case processors["echo"] || len(processors) == 0 && len(adapters) != 1:
+		cfg.Inbound.Processor = "echo"
+	case len(processors) == 1:
+		cfg.Inbound.Processor = slices.Collect(maps.Keys(processors))[0]
+	case len(processors) == 0:
+		cfg.Inbound.Enabled = false
+		cfg.Outbound.Platforms = slices.Collect(maps.Keys(adapters))
+	default:
+		return usageError{fmt.Errorf("flag --processor: which of %s is to answer?", strings.Join(slices.Sorted(maps.Keys(processors)), ", "))}
+	}
+	return nil
 }
 
 // findPlugins is the folder plugins beside the program, where `make build plugins` puts it, or else the one

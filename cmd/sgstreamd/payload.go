@@ -27,3 +27,14 @@ func inboundPayload(m message) ([]byte, error) {
 	}
 	return envelope.FromJSON(doc)
 }
+
+// outboundPayload makes the payload of a reply, as a processor emits it.
+func outboundPayload(m message) ([]byte, error) {
+	doc, err := json.Marshal(map[string]any{
+		"platform": m.platform, "channel_id": m.channel, "type": "message", "text": m.content, "trace_id": m.trace, "message_key": rand.Text(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("outbound payload: %w", err)
+	}
+	return envelope.FromJSON(doc)
+}
