@@ -149,8 +149,15 @@ static int32_t more(sgs_response *r) {
 
 // Where a line ends in t, at or behind a place, or -1. A CR ends one only if it may.
 static int64_t line_end(sgs_text t, uint32_t from, bool by_cr) {
-  for (uint32_t i = from; i < t.len; i++)
-    if (t.ptr[i] == '\n' || (by_cr && t.ptr[i] == '\r')) return i;
+  SGS_UNROLL
+  for (; t.len - from >= 8; from += 8) {
+    uint64_t eight = sgs_load8(t.ptr + from), ends = sgs_bytes_equal(eight, '\n');
+    if (by_cr) ends |= sgs_bytes_equal(eight, '\r');
+    if (ends) return from + __builtin_ctzll(ends) / 8;
+  }
+  SGS_UNROLL
+  for (; from < t.len; from++)
+    if (t.ptr[from] == '\n' || (by_cr && t.ptr[from] == '\r')) return from;
   return -1;
 }
 

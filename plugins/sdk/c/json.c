@@ -10,21 +10,29 @@
 
 typedef struct {
   const char *at, *end;
+} place;
+
+typedef struct {
+  place p;
   sgs_writer out;
 } reader;
 
-static char next(reader *r) {
-  while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+static char next(place *r) {
+  SGS_UNROLL
+  while (r->at < r->end && is_space(*r->at)) r->at++;
   return r->at < r->end ? *r->at : 0;
 }
 
-static bool word(reader *r, const char *w) {
+static bool word(place *r, const char *w) {
   if (!sgs_has_prefix(SGS_BYTES(r->at, r->end - r->at), w)) return false;
   r->at += strlen(w);
   return true;
 }
 
 static const char *digits(const char *at, const char *end) {
+  SGS_UNROLL
   while (at < end && *at >= '0' && *at <= '9') at++;
   return at;
 }
@@ -54,11 +62,13 @@ static const char *number_end(const char *at, const char *end, bool *whole) {
 static bool integer(sgs_writer *out, sgs_text key, sgs_text text) {
   bool negative = text.ptr[0] == '-';
   uint64_t n = 0, most = negative ? (uint64_t)1 << 63 : UINT64_MAX;
+  SGS_UNROLL
   for (uint32_t i = negative; i < text.len; i++) {
     uint64_t digit = (uint64_t)(text.ptr[i] - '0');
     if (n > (most - digit) / 10) return false;
     n = n * 10 + digit;
   }
+  if (negative && n == 0) return false; // -0 is a float's
   if (negative) sgs_write_int(out, key, (int64_t)(0 - n));
   else sgs_write_uint(out, key, n);
   return true;
@@ -66,10 +76,10 @@ static bool integer(sgs_writer *out, sgs_text key, sgs_text text) {
 
 static bool number(reader *r, sgs_text key) {
   bool whole;
-  const char *end = number_end(r->at, r->end, &whole);
+  const char *end = number_end(r->p.at, r->p.end, &whole);
   if (!end) return false;
-  sgs_text text = SGS_BYTES(r->at, end - r->at);
-  r->at = end;
+  sgs_text text = SGS_BYTES(r->p.at, end - r->p.at);
+  r->p.at = end;
   if (whole && integer(&r->out, key, text)) return true;
   char few[64], *ended = few; // strtod wants a zero at the end
   sgs_marked mark = sgs_mark();
@@ -121,7 +131,7 @@ static int32_t hex4(const char *at, const char *end) {
 }
 
 // Reads an escape, which begins at r->at, to *to.
-static bool escape(reader *r, char **to) {
+static bool escape(place *r, char **to) {
   static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
   if (r->end - r->at < 2) return false;
   char c = r->at[1];
@@ -145,44 +155,70 @@ static bool escape(reader *r, char **to) {
   return true;
 }
 
+// Takes the escapes out of a text, which is followed by its quote.
+static bool unescape(const char *end, sgs_text *text) {
+  place r = {text->ptr, end};
+  const char *quote = text->ptr + text->len;
+  char *begin = sgs_memory(text->len), *to = begin;
+  while (r.at < quote) {
+    const char *next_escape = memchr(r.at, '\\', (size_t)(quote - r.at));
+    size_t plain = (size_t)((next_escape ? next_escape : quote) - r.at);
+    memcpy(to, r.at, plain);
+    to += plain;
+    r.at += plain;
+    if (next_escape && !escape(&r, &to)) return false;
+  }
+  *text = SGS_BYTES(begin, to - begin);
+  return true;
+}
+
+// Where the first byte is that does not stand for itself in a string of ASCII: a quote, a backslash, a control
+// character, or one of more than 7 bits; or the end.
+static const uint8_t *plain_end(const uint8_t *at, const uint8_t *end) {
+  const uint64_t tops = UINT64_MAX / 255 << 7, spaces = UINT64_MAX / 255 * ' ';
+  SGS_UNROLL
+  for (; end - at >= 8; at += 8) {
+    uint64_t eight = sgs_load8(at);
+    uint64_t found = (sgs_bytes_equal(eight, '"') | sgs_bytes_equal(eight, '\\') | (eight - spaces) | eight) & tops;
+    if (found) return at + __builtin_ctzll(found) / 8;
+  }
+  SGS_UNROLL
+  while (at < end && *at >= ' ' && *at < 0x80 && *at != '"' && *at != '\\') at++;
+  return at;
+}
+
 // Reads a string, whose quote is at r->at. It is a view of the JSON text where that has no escape in it.
-static bool string(reader *r, sgs_text *text) {
-  const char *start = ++r->at, *quote = start;
+static bool string(place *r, sgs_text *text) {
+  const uint8_t *start = (const uint8_t *)r->at + 1, *end = (const uint8_t *)r->end, *quote = plain_end(start, end);
   bool escaped = false;
-  while (quote < r->end && *quote != '"') {
-    uint32_t n = utf8_bytes((const uint8_t *)quote, (const uint8_t *)r->end);
-    if (n == 0 || (uint8_t)*quote < ' ') return false;
+  while (quote < end && *quote != '"') {
+    uint32_t n = utf8_bytes(quote, end);
     if (*quote == '\\') {
       escaped = true;
-      if (++quote == r->end || (uint8_t)*quote >= 0x80) return false;
+      n = end - quote > 1 && quote[1] < 0x80 ? 2 : 0;
+    } else if (*quote < ' ') {
+      n = 0;
     }
-    quote += n;
+    if (n == 0) return false;
+    quote = plain_end(quote + n, end);
   }
-  if (quote >= r->end) return false;
+  if (quote >= end) return false;
   *text = SGS_BYTES(start, quote - start);
-  if (escaped) {
-    char *to = sgs_memory(text->len), *begin = to;
-    while (r->at < quote) {
-      if (*r->at != '\\') *to++ = *r->at++;
-      else if (!escape(r, &to)) return false;
-    }
-    *text = SGS_BYTES(begin, to - begin);
-  }
-  r->at = quote + 1;
-  return true;
+  r->at = (const char *)quote + 1;
+  return !escaped || unescape(r->end, text);
 }
 
 // Reads a value that is not a map or list.
 static bool scalar(reader *r, sgs_text key) {
   sgs_text text;
-  switch (next(r)) {
+  switch (next(&r->p)) {
     case '"':
-      if (!string(r, &text)) return false;
+      if (!string(&r->p, &text)) return false;
       sgs_write_text(&r->out, key, text);
       return true;
-    case 't': sgs_write_bool(&r->out, key, true); return word(r, "true");
-    case 'f': sgs_write_bool(&r->out, key, false); return word(r, "false");
-    case 'n': sgs_write_nil(&r->out, key); return word(r, "null");
+    case 't': sgs_write_bool(&r->out, key, true); return word(&r->p, "true");
+    case 'f': sgs_write_bool(&r->out, key, false); return word(&r->p, "false");
+    case 'n': sgs_write_nil(&r->out, key); return word(&r->p, "null");
   }
   return number(r, key);
 }
@@ -191,14 +227,14 @@ static bool scalar(reader *r, sgs_text key) {
 static bool value(reader *r, bool *opened) {
   sgs_text key = SGS_ITEM;
   if (r->out.open[r->out.depth].map) {
-    if (next(r) != '"' || !string(r, &key) || next(r) != ':') return false;
-    r->at++;
+    if (next(&r->p) != '"' || !string(&r->p, &key) || next(&r->p) != ':') return false;
+    r->p.at++;
   }
-  char c = next(r);
+  char c = next(&r->p);
   *opened = c == '{' || c == '[';
   if (!*opened) return scalar(r, key);
   if (r->out.depth == SGS_MAX_DEPTH) return false;
-  r->at++;
+  r->p.at++;
   if (c == '{') sgs_write_map(&r->out, key);
   else sgs_write_list(&r->out, key);
   return true;
@@ -208,30 +244,30 @@ static bool value(reader *r, bool *opened) {
 static bool ends(reader *r, bool opened) {
   while (r->out.depth > 0) {
     bool map = r->out.open[r->out.depth].map;
-    char c = next(r);
+    char c = next(&r->p);
     if (c == (map ? '}' : ']')) {
-      r->at++;
+      r->p.at++;
       sgs_write_close(&r->out);
       opened = false;
       continue;
     }
     if (opened) return true; // the first member follows
     if (c != ',') return false;
-    r->at++;
+    r->p.at++;
     return true;
   }
   return true;
 }
 
 sgs_value sgs_from_json(sgs_text json) {
-  reader r = {.at = json.ptr, .end = json.ptr + json.len};
+  reader r = {.p = {json.ptr, json.ptr + json.len}};
   sgs_write_begin(&r.out);
   sgs_reserve(&r.out.out, json.len);
   bool opened;
   do {
     if (!value(&r, &opened) || !ends(&r, opened)) return (sgs_value){NULL, NULL};
   } while (r.out.depth > 0);
-  if (next(&r) != 0 || r.at != r.end) return (sgs_value){NULL, NULL};
+  if (next(&r.p) != 0 || r.p.at != r.p.end) return (sgs_value){NULL, NULL};
   return sgs_write_end(&r.out);
 }
 
@@ -243,9 +279,9 @@ static void put_string(sgs_buffer *b, sgs_text t) {
   static const char hex[] = "0123456789abcdef";
   const uint8_t *at = (const uint8_t *)t.ptr, *end = at + t.len, *plain = at;
   put(b, "\"", 1);
-  while (at < end) {
+  while ((at = plain_end(at, end)) < end) {
     uint32_t n = utf8_bytes(at, end);
-    if (n > 0 && *at >= ' ' && *at != '"' && *at != '\\') {
+    if (n > 1) {
       at += n;
       continue;
     }

@@ -83,8 +83,7 @@ static uint32_t larger(uint32_t cap, uint64_t need) {
 void sgs_reserve(sgs_buffer *b, uint32_t n) {
   if (b->cap - b->len >= n) return;
   uint32_t cap = larger(b->cap, (uint64_t)b->len + n);
-  uint8_t *end = (uint8_t *)b->ptr + b->cap;
-  if (b->ptr && end == top && cap - b->cap <= (size_t)(limit - top)) {
+  if (b->ptr && (uint8_t *)b->ptr + b->cap == top && cap - b->cap <= (size_t)(limit - top)) {
     top += cap - b->cap; // nothing was cut off behind it, so it grows where it is
   } else {
     char *to = sgs_memory(cap);
@@ -108,11 +107,28 @@ void sgs_keep_append(sgs_buffer *b, const void *bytes, uint32_t n) {
 
 // Texts.
 
-bool sgs_equal_texts(sgs_text a, sgs_text b) { return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); }
-
-bool sgs_begins_with(sgs_text t, sgs_text prefix) {
-  return t.len >= prefix.len && (prefix.len == 0 || memcmp(t.ptr, prefix.ptr, prefix.len) == 0);
+static uint32_t load4(const uint8_t *at) {
+  uint32_t n;
+  memcpy(&n, at, sizeof n);
+  return n;
 }
+
+bool sgs_same_bytes(const void *first, const void *second, uint32_t n) {
+  const uint8_t *a = first, *b = second;
+  if (n >= 8) {
+    // The last 8 bytes are looked at apart from the others, some of which may be among them.
+    const uint8_t *last_of_a = a + n - 8, *last_of_b = b + n - 8;
+    SGS_UNROLL
+    for (; a < last_of_a; a += 8, b += 8)
+      if (sgs_load8(a) != sgs_load8(b)) return false;
+    return sgs_load8(last_of_a) == sgs_load8(last_of_b);
+  }
+  if (n >= 4) return load4(a) == load4(b) && load4(a + n - 4) == load4(b + n - 4);
+  return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
+
+bool sgs_equal_texts(sgs_text a, sgs_text b) { return a.len == b.len && sgs_same_bytes(a.ptr, b.ptr, a.len); }
+bool sgs_begins_with(sgs_text t, sgs_text prefix) { return t.len >= prefix.len && sgs_same_bytes(t.ptr, prefix.ptr, prefix.len); }
 
 void sgs_append_text(sgs_buffer *b, sgs_text t) {
   sgs_reserve(b, t.len);

@@ -3,12 +3,17 @@
 // Nothing here trusts a document: what goes beyond its end is absent.
 #include "internal.h"
 
-static bool big_endian(const uint8_t **at, const uint8_t *end, uint32_t bytes, uint64_t *n) {
-  if ((size_t)(end - *at) < bytes) return false;
-  uint64_t value = 0;
-  for (uint32_t i = 0; i < bytes; i++) value = value << 8 | (*at)[i];
+// Reads a number of 1, 2, 4 or 8 bytes.
+static inline bool big_endian(const uint8_t **at, const uint8_t *end, uint32_t bytes, uint64_t *n) {
+  const uint8_t *p = *at;
+  if ((size_t)(end - p) < bytes) return false;
   *at += bytes;
-  *n = value;
+  switch (bytes) {
+    case 1: *n = p[0]; break;
+    case 2: *n = (uint64_t)p[0] << 8 | p[1]; break;
+    case 4: *n = (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3]; break;
+    default: *n = __builtin_bswap64(sgs_load8(p));
+  }
   return true;
 }
 
@@ -83,18 +88,40 @@ bool sgs_decode(sgs_value v, sgs_head *h) {
   return !bytes || (uint64_t)(v.end - h->body) >= h->n;
 }
 
-const uint8_t *sgs_skip(const uint8_t *at, const uint8_t *end) {
+// What is behind the value at a place, but for the members that it has: their number is added to *left.
+static inline const uint8_t *skip_one(const uint8_t *at, const uint8_t *end, uint64_t *left) {
+  sgs_head h;
+  if (!sgs_decode((sgs_value){at, end}, &h)) return NULL;
+  if (h.kind == SGS_LIST) *left += h.n;
+  else if (h.kind == SGS_MAP) *left += 2 * h.n;
+  else if (h.kind >= SGS_STR) return h.body + h.n;
+  return h.body;
+}
+
+static const uint8_t *skip_any(const uint8_t *at, const uint8_t *end) {
+  uint64_t left = 0;
+  at = skip_one(at, end, &left);
   // What is in a map or a list counts as more values to skip. Each has a byte at least, so this ends.
-  for (uint64_t left = 1; left > 0; left--) {
-    sgs_head h;
-    if (!sgs_decode((sgs_value){at, end}, &h)) return NULL;
-    at = h.body;
-    if (h.kind == SGS_LIST) left += h.n;
-    else if (h.kind == SGS_MAP) left += 2 * h.n;
-    else if (h.kind >= SGS_STR) at += h.n;
+  SGS_UNROLL
+  while (left > 0 && at) {
+    left--;
+    at = skip_one(at, end, &left);
   }
   return at;
 }
+
+// The values of which payloads are full first.
+static inline const uint8_t *skip(const uint8_t *at, const uint8_t *end) {
+  if (at >= end) return NULL;
+  uint8_t c = *at;
+  uint32_t bytes;
+  if (c >= 0xa0 && c <= 0xbf) bytes = 1 + (c & 31u);
+  else if (c <= 0x7f || c == 0xc0 || c == 0xc2 || c == 0xc3) bytes = 1;
+  else return skip_any(at, end);
+  return (size_t)(end - at) >= bytes ? at + bytes : NULL;
+}
+
+const uint8_t *sgs_skip(const uint8_t *at, const uint8_t *end) { return skip(at, end); }
 
 sgs_kind sgs_kind_of(sgs_value v) {
   sgs_head h;
@@ -149,10 +176,10 @@ sgs_each sgs_members(sgs_value v) {
 bool sgs_next(sgs_each *it) {
   if (it->left == 0) return false;
   it->left--;
-  if (it->value.at) it->next = sgs_skip(it->value.at, it->end);
+  if (it->value.at) it->next = skip(it->value.at, it->end);
   if (it->map && it->next) {
     it->key = (sgs_value){it->next, it->end};
-    it->next = sgs_skip(it->next, it->end);
+    it->next = skip(it->next, it->end);
   }
   if (!it->next || it->next >= it->end) {
     it->left = 0;
@@ -162,9 +189,28 @@ bool sgs_next(sgs_each *it) {
   return true;
 }
 
+// Tells whether the value at a place is a text that is the key.
+static inline bool is_key(const uint8_t *at, const uint8_t *end, sgs_text key) {
+  if (at < end && (*at & 0xe0) == 0xa0) {
+    uint32_t len = *at & 31;
+    return len == key.len && (size_t)(end - at) > len && sgs_same_bytes(at + 1, key.ptr, len);
+  }
+  sgs_value v = {at, end};
+  return sgs_kind_of(v) == SGS_STR && sgs_equal_texts(sgs_as_text(v), key);
+}
+
 sgs_value sgs_find(sgs_value map, sgs_text key) {
-  for (sgs_each it = sgs_members(map); it.map && sgs_next(&it);)
-    if (sgs_equal_texts(sgs_as_text(it.key), key) && sgs_kind_of(it.key) == SGS_STR) return it.value;
+  sgs_head h;
+  if (!sgs_decode(map, &h) || h.kind != SGS_MAP) return (sgs_value){NULL, NULL};
+  const uint8_t *at = h.body;
+  SGS_UNROLL
+  for (uint32_t left = (uint32_t)h.n; left > 0; left--) {
+    const uint8_t *value = skip(at, map.end);
+    if (!value || value >= map.end) break;
+    if (is_key(at, map.end, key)) return (sgs_value){value, map.end};
+    at = skip(value, map.end);
+    if (!at) break;
+  }
   return (sgs_value){NULL, NULL};
 }
 
@@ -190,9 +236,16 @@ sgs_value sgs_write_end(sgs_writer *w) {
   return (sgs_value){(const uint8_t *)w->out.ptr, (const uint8_t *)w->out.ptr + w->out.len};
 }
 
-static uint8_t *put_big_endian(uint8_t *to, uint64_t n, uint32_t bytes) {
-  while (bytes-- > 0) *to++ = (uint8_t)(n >> (8 * bytes));
-  return to;
+// Writes a number of 1, 2, 4 or 8 bytes.
+static inline uint8_t *put_big_endian(uint8_t *to, uint64_t n, uint32_t bytes) {
+  n = __builtin_bswap64(n << (64 - 8 * bytes));
+  switch (bytes) {
+    case 1: memcpy(to, &n, 1); break;
+    case 2: memcpy(to, &n, 2); break;
+    case 4: memcpy(to, &n, 4); break;
+    default: memcpy(to, &n, 8);
+  }
+  return to + bytes;
 }
 
 static uint32_t width_of(uint64_t n) { return n <= 0xff ? 0 : n <= 0xffff ? 1 : n <= 0xffffffff ? 2 : 3; }

@@ -29,20 +29,37 @@ static const char *fault(sgs_value doc) {
   return sgs_kind_of(doc) == SGS_MAP ? NULL : "the document is no msgpack map";
 }
 
+// Takes the value that is next, if it has the key.
+static sgs_value take(sgs_each *it, sgs_text key) {
+  sgs_each ahead = *it;
+  if (!sgs_next(&ahead) || !sgs_equal(sgs_as_text(ahead.key), key)) return (sgs_value){NULL, NULL};
+  *it = ahead;
+  return ahead.value;
+}
+
+// The contract says in which order the keys are. Should it get one that is not known here, they are looked for.
 static sgs_message message_of(sgs_value doc) {
   sgs_message m = {0};
-  for (sgs_each it = sgs_members(doc); sgs_next(&it);) {
-    sgs_text key = sgs_as_text(it.key);
-    if (sgs_equal(key, "payload")) m.payload = it.value;
-    else if (sgs_equal(key, "stream")) m.stream = sgs_as_text(it.value);
-    else if (sgs_equal(key, "id")) m.id = sgs_as_text(it.value);
-    else if (sgs_equal(key, "attempt")) m.attempt = (uint32_t)sgs_as_uint(it.value);
-    else if (sgs_equal(key, "ts")) m.ts = sgs_as_float(it.value);
-    else if (sgs_equal(key, "trace_id")) m.trace_id = sgs_as_text(it.value);
-    else if (sgs_equal(key, "platform")) m.platform = sgs_as_text(it.value);
-    else if (sgs_equal(key, "channel_key")) m.channel_key = sgs_as_text(it.value);
-    else if (sgs_equal(key, "maybe_delivered")) m.maybe_delivered = sgs_as_bool(it.value);
-  }
+  sgs_each it = sgs_members(doc);
+  m.stream = sgs_as_text(take(&it, SGS_TEXT("stream")));
+  m.id = sgs_as_text(take(&it, SGS_TEXT("id")));
+  m.attempt = (uint32_t)sgs_as_uint(take(&it, SGS_TEXT("attempt")));
+  m.ts = sgs_as_float(take(&it, SGS_TEXT("ts")));
+  m.trace_id = sgs_as_text(take(&it, SGS_TEXT("trace_id")));
+  m.platform = sgs_as_text(take(&it, SGS_TEXT("platform")));
+  m.channel_key = sgs_as_text(take(&it, SGS_TEXT("channel_key")));
+  m.maybe_delivered = sgs_as_bool(take(&it, SGS_TEXT("maybe_delivered")));
+  m.payload = take(&it, SGS_TEXT("payload"));
+  if (m.payload.at) return m;
+  m.stream = sgs_get_text(doc, "stream");
+  m.id = sgs_get_text(doc, "id");
+  m.attempt = (uint32_t)sgs_get_uint(doc, "attempt");
+  m.ts = sgs_get_float(doc, "ts");
+  m.trace_id = sgs_get_text(doc, "trace_id");
+  m.platform = sgs_get_text(doc, "platform");
+  m.channel_key = sgs_get_text(doc, "channel_key");
+  m.maybe_delivered = sgs_get_bool(doc, "maybe_delivered");
+  m.payload = sgs_get(doc, "payload");
   return m;
 }
 
