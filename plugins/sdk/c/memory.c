@@ -116,12 +116,14 @@ static uint32_t load4(const uint8_t *at) {
 bool sgs_same_bytes(const void *first, const void *second, uint32_t n) {
   const uint8_t *a = first, *b = second;
   if (n >= 8) {
-    // The last 8 bytes are looked at apart from the others, some of which may be among them.
+    // The first 8 bytes and the last 8 are looked at apart from those between them, and some of them twice.
     const uint8_t *last_of_a = a + n - 8, *last_of_b = b + n - 8;
+    if (sgs_load8(a) != sgs_load8(b) || sgs_load8(last_of_a) != sgs_load8(last_of_b)) return false;
+    if (n <= 16) return true;
     SGS_UNROLL
-    for (; a < last_of_a; a += 8, b += 8)
+    for (a += 8, b += 8; a < last_of_a; a += 8, b += 8)
       if (sgs_load8(a) != sgs_load8(b)) return false;
-    return sgs_load8(last_of_a) == sgs_load8(last_of_b);
+    return true;
   }
   if (n >= 4) return load4(a) == load4(b) && load4(a + n - 4) == load4(b + n - 4);
   return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
