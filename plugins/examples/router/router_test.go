@@ -72,6 +72,7 @@ func TestFirstRuleThatMatchesDecides(t *testing.T) {
 		{abi.Message{}, table{"content": "!exactly"}, "exact"},
 		{abi.Message{}, table{"content": "!Exactly"}, "default"},
 		{abi.Message{}, table{"content": "die übung Σ heute"}, "folded"},
+		{abi.Message{}, table{"content": "Übung ς"}, "folded"},
 		{abi.Message{}, table{"content": "die ubung Σ heute"}, "default"},
 		{abi.Message{}, table{"content": "hay needle hay"}, "contains"},
 		{abi.Message{}, table{"content": "hay Needle hay"}, "default"},

@@ -53,6 +53,7 @@ func TestReadsEventsAsTheyArrive(t *testing.T) {
 	pieces := map[string][]string{
 		"/plain":    {"data: a\n\ndata: b\n\n"},
 		"/torn":     {"da", "ta: o", "ne\n", "\nda", "ta:two\r", "\n\r", "\n", "data:  three\r", "\rdata: four\n\n"},
+		"/crlf":     {"data: a\r\n", "data: b\r\n\r\n"},
 		"/lines":    {"data: a\ndata\ndata: b\n\n"},
 		"/others":   {"\xef\xbb\xbfdata: a\n: comment\nevent: x\nid: 7\nretry: 5\nunknown\n\nevent: no data\n\n:\n\ndata: b\n\n"},
 		"/cut":      {"data: whole\n\ndata: cut\n"},
@@ -67,7 +68,7 @@ func TestReadsEventsAsTheyArrive(t *testing.T) {
 		}
 	})
 	for path, want := range map[string]string{
-		"/plain": "a,b", "/torn": "one,two, three,four", "/lines": "a\n\nb", "/others": "a,b", "/cut": "whole", "/none": "",
+		"/plain": "a,b", "/torn": "one,two, three,four", "/crlf": "a\nb", "/lines": "a\n\nb", "/others": "a,b", "/cut": "whole", "/none": "",
 		"/long": strings.Repeat("x", 70_000) + strings.Repeat("y", 70_000), "/too-long": "ELIMIT",
 	} {
 		require.Equal(t, want, reports(t, g, step{"op": "events", "url": url + path}), path)
@@ -137,7 +138,7 @@ func FuzzJSON(f *testing.F) {
 	for _, s := range []string{
 		` {"a" : [1, 2.50, -3, 1e2, 1E-7, true, false, null, {}, [], [[]], {"":{}}], "a":1} `, `"\u00e9\ud83d\ude00\n\u0001\"\/"`, `"é😀 and eight more"`,
 		"18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809", "-0", "-0.0", "0.1", "5e-324", "1e309", "01", "1.", ".5", "+1",
-		`[1,]`, `{"a":1,}`, `{"a"}`, `[`, `]`, `"`, `"\`, `"\u12"`, `"\ud800"`, `"\udc00\ud800"`, "\"\xff\"", "\"\x1f\"", "\"0123456\x1f\"", "nul", "truex", "", " ", "1 2", "\x00", `{"a":1 "b"}`,
+		`[1,]`, `{"a":1,}`, `{"a"}`, `[`, `]`, `"`, `"\`, `"\u12"`, `"\ud800"`, `"\udc00\ud800"`, `"\ud800\u0041"`, "\"\xff\"", "\"\x1f\"", "\"0123456\x1f\"", "nul", "truex", "", " ", "1 2", "\x00", `{"a":1 "b"}`,
 		strings.Repeat("[", 256) + strings.Repeat("]", 256), strings.Repeat("[", 257) + strings.Repeat("]", 257), strings.Repeat(`{"":`, 300), strings.Repeat("[{},", 300),
 		"[" + strings.Repeat("1,", 20) + "1]",
 	} {
