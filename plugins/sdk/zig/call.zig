@@ -124,7 +124,7 @@ pub const Call = struct {
             error.Drop => 3 << 32,
             error.Failed => retried,
             else => {
-                describe(err);
+                host.say(why(err));
                 return retried;
             },
         };
@@ -149,14 +149,16 @@ fn sayf(comptime text: []const u8, args: anytype) void {
     host.say(line.print(text, args));
 }
 
-/// describe says why a call failed: an error of the daemon's with the function that it came from, and of a request with
-/// the daemon's own words.
-fn describe(err: anyerror) void {
-    const refused = switch (err) {
-        error.EINVALID, error.EDENIED, error.ELIMIT, error.EFAULT, error.ECANCELLED, error.ENOTFOUND, error.EUNAVAILABLE, error.EUNKNOWN => host.refused,
-        else => return host.say(@errorName(err)),
-    };
+/// why says in words why something failed: an error of the daemon's with the function that it came from, and of a
+/// request with the daemon's own text. It is what an error that handle returns becomes, and valid until it is asked again.
+pub fn why(err: anyerror) []const u8 {
+    const known = inline for (@typeInfo(host.Error).error_set.?) |e| {
+        if (err == @field(host.Error, e.name)) break true;
+    } else false;
+    if (!known) return @errorName(err);
     var room: [512]u8 = undefined;
-    const why = if (std.mem.startsWith(u8, refused, "http")) host.httpWhy(&room) else "";
-    sayf("{s}: {s}{s}{s}", .{ refused, @errorName(err), if (why.len > 0) ": " else "", why });
+    const text = if (std.mem.startsWith(u8, host.refused, "http")) host.httpWhy(&room) else "";
+    return reasons.print("{s}: {s}{s}{s}", .{ host.refused, @errorName(err), if (text.len > 0) ": " else "", text });
 }
+
+var reasons: host.Line = .{};

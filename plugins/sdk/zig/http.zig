@@ -1,6 +1,7 @@
 //! HTTP through the daemon, to the origins that the operator allows.
 
 const std = @import("std");
+const date = @import("date.zig");
 const host = @import("host.zig");
 const lines = @import("lines.zig");
 const Packer = @import("pack.zig").Packer;
@@ -105,6 +106,11 @@ pub const Response = struct {
     pub fn header(r: *const Response, name: []const u8) ?[]const u8 {
         const values = r.headers.get(name) orelse return null;
         return (values.at(0) orelse return null).text();
+    }
+
+    /// retryAfterMs returns how many milliseconds the field Retry-After asks to wait; null where it is absent or malformed.
+    pub fn retryAfterMs(r: *const Response) ?u64 {
+        return date.waitMs(r.header("retry-after") orelse return null, date.nowMs());
     }
 
     /// read waits for more of the body, and returns how many bytes there were; 0 at its end.

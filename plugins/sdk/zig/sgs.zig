@@ -8,6 +8,7 @@
 
 pub const Call = @import("call.zig").Call;
 pub const refuse = @import("call.zig").refuse;
+pub const why = @import("call.zig").why;
 pub const Message = @import("message.zig").Message;
 
 pub const Value = @import("value.zig").Value;
@@ -23,6 +24,9 @@ pub const Header = @import("http.zig").Header;
 pub const Lines = @import("lines.zig").Lines;
 pub const Events = @import("lines.zig").Events;
 pub const Event = @import("lines.zig").Event;
+
+/// nowMs returns the time, in Unix milliseconds.
+pub const nowMs = @import("date.zig").nowMs;
 
 /// Error is why the daemon refused something, by the number's name in the contract, such as error.EDENIED.
 pub const Error = host.Error;
