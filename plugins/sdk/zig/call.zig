@@ -140,6 +140,7 @@ pub fn refuse(comptime text: []const u8, args: anytype) error{Refused} {
 
 fn document(v: anytype) Packer.Error![]const u8 {
     if (buffer.out.capacity > kept) buffer.out.clearAndFree(buffer.gpa) else buffer.out.clearRetainingCapacity();
+    try buffer.out.ensureTotalCapacityPrecise(buffer.gpa, 2000); // most have room in it, and so it need not grow step by step
     try buffer.add(v);
     return buffer.value().bytes;
 }
