@@ -1,7 +1,9 @@
 package slack_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,9 +20,27 @@ import (
 	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/host"
 	"github.com/sgstreamd/sgstreamd/internal/guesttest"
+	"github.com/sgstreamd/sgstreamd/internal/toolchain"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// module is the adapter, built once for all tests.
+var module string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "slack-test-")
+	if err == nil {
+		module = filepath.Join(dir, "slack.wasm")
+		err = toolchain.Build(context.Background(), ".", module)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 // answer is what Slack says to one request; the zero value is success.
 type answer struct {
@@ -100,7 +120,7 @@ func (s *slack) start(t *testing.T, config map[string]any) *guesttest.Guest {
 	t.Helper()
 	token := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(token, []byte("xoxb-not-a-real-token\n"), 0o600))
-	return guesttest.Start(t, guesttest.Build(t, "."), nil, func(c *host.PluginConfig) {
+	return guesttest.Start(t, module, nil, func(c *host.PluginConfig) {
 		c.Config = map[string]any{"base_url": s.URL + "/api"}
 		for key, value := range config {
 			c.Config[key] = value
