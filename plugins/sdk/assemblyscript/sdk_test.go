@@ -87,6 +87,30 @@ func TestWhatIsThrownIsSaid(t *testing.T) {
 	}
 }
 
+func TestHalfOfAPairIsNoJSON(t *testing.T) {
+	t.Parallel()
+	g := guesttest.Start(t, guest, nil, nil)
+	for _, doc := range []string{`"\ud800"`, `"\udc00"`, `"\ud800\u0041"`, `"\ud800\ud800"`, `"\ud800x"`, `"\ud800\n"`, "\"\xed\xa0\x80\""} {
+		v, err := g.Handle(t, abi.Message{ID: "1-0", Attempt: 1}, map[string]any{"do": "read", "bytes": []byte(doc)})
+		require.NoError(t, err)
+		require.NotContains(t, guesttest.Payload(t, v.Emits[0]), "json", doc)
+	}
+}
+
+func TestAModuleWithoutItsManifestSaysSo(t *testing.T) {
+	t.Parallel()
+	module, err := os.ReadFile(guest)
+	require.NoError(t, err)
+	module, err = toolchain.WithManifest(module, nil)
+	require.NoError(t, err)
+	bare := filepath.Join(t.TempDir(), "bare.wasm")
+	require.NoError(t, os.WriteFile(bare, module, 0o600))
+	g, err := guesttest.Load(t, bare, nil, nil)
+	require.NoError(t, err)
+	require.ErrorContains(t, g.Plugin.Start(t.Context()),
+		"the module has no manifest that says codec msgpack; build it with sgstreamd plugin build")
+}
+
 // What is JSON to Go is JSON to the SDK, and comes back the same; what is msgpack to Go has the same size.
 func FuzzReaders(f *testing.F) {
 	for _, s := range []string{
