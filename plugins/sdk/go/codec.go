@@ -63,7 +63,9 @@ func (k codec) appendTexts(dst []byte, platform string, payload []field) []byte 
 		dst = appendStr(append(dst, "\x82\xa8platform"...), platform)
 		dst = appendMapHeader(append(dst, "\xa7payload"...), len(payload))
 		for i := range payload {
-			dst = appendStr(appendStr(dst, payload[i].key), payload[i].text)
+			key := payload[i].key
+			dst = append(append(dst, 0xa0|byte(len(key))), key...) // all of them are short
+			dst = appendStr(dst, payload[i].text)
 		}
 		return dst
 	}

@@ -38,26 +38,23 @@ func (in *inbox) open(k codec, doc string) error {
 	if k == codecJSON {
 		return in.openJSON(doc)
 	}
-	size, values := head(doc, 0)
-	at := size
+	at, values := head(doc, 0)
 	for n := values / 2; n > 0; n-- {
 		keyAt := at
-		valueAt := skipOne(doc, keyAt)
-		if valueAt < 0 {
+		if at = skipOne(doc, keyAt); at < 0 {
 			return errCut
 		}
-		key, _ := textAt(doc, keyAt, valueAt)
+		key, _ := textAt(doc, keyAt, at)
+		valueAt := at
 		if key == "payload" {
-			if at = in.payload.set(doc, valueAt); at < 0 {
-				return errCut
-			}
+			at = in.payload.set(doc, valueAt)
 			in.message.Payload = &in.payload
-			continue
+		} else if at = skipOne(doc, valueAt); at >= 0 {
+			in.set(key, doc, valueAt, at)
 		}
-		if at = skipOne(doc, valueAt); at < 0 {
+		if at < 0 {
 			return errCut
 		}
-		in.set(key, doc, valueAt, at)
 	}
 	switch {
 	case at != len(doc):

@@ -138,13 +138,16 @@ func listed(value any) (any, error) {
 }
 
 func appendStr(dst []byte, s string) []byte {
-	if n := len(s); n < 32 {
-		dst = append(dst, 0xa0|byte(n))
-	} else {
-		dst = appendLength(dst, 0xd9, n)
+	if len(s) >= 32 {
+		return appendLongStr(dst, s)
 	}
-	return append(dst, s...)
+	return append(append(dst, 0xa0|byte(len(s))), s...)
 }
+
+// appendLongStr is appendStr for what is longer than most; the compiler keeps it out of the way.
+//
+//go:noinline
+func appendLongStr(dst []byte, s string) []byte { return append(appendLength(dst, 0xd9, len(s)), s...) }
 
 func appendBin(dst, b []byte) []byte { return append(appendLength(dst, 0xc4, len(b)), b...) }
 

@@ -32,16 +32,25 @@ var short = func() (t [256]uint8) {
 	return t
 }()
 
-// skip returns where the value at an offset ends, containers with all that is in them, or a negative number if it is
+// skipOne returns where the value at an offset ends, a container with all that is in it, or a negative number if it is
 // malformed or not all there.
+func skipOne(doc string, at int) int {
+	if uint(at) < uint(len(doc)) {
+		if end := at + int(short[doc[at]]); end > at && end <= len(doc) {
+			return end
+		}
+	}
+	return skip(doc, at)
+}
+
+// skip is skipOne without the short cut.
 func skip(doc string, at int) int {
 	for left := 1; left > 0; left-- {
 		if at >= len(doc) {
 			return -1
 		}
-		c := doc[at]
-		if n := int(short[c]); n > 0 {
-			at += n
+		if c := doc[at]; short[c] > 0 {
+			at += int(short[c])
 			continue
 		}
 		size, values := head(doc, at)
@@ -60,7 +69,11 @@ func skip(doc string, at int) int {
 // head returns the length of the value at an offset, without what is in it if it is a container, and how many
 // values, keys among them, that is. The length is negative if it is no value, and may be beyond the document's end.
 func head(doc string, at int) (size, values int) {
-	switch c := doc[at]; {
+	c := doc[at]
+	if c == 0xd9 && at+1 < len(doc) {
+		return 2 + int(doc[at+1]), 0 // texts of up to 255 bytes are most of what has no short head
+	}
+	switch {
 	case short[c] > 0:
 		return int(short[c]), 0
 	case c < 0x90:

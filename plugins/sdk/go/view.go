@@ -35,11 +35,22 @@ type view struct {
 	entries []entry // in their order
 }
 
-// entry is a key, and where its value is.
+// entry says where a key and its value are. It holds no pointer, so that the garbage collector has nothing to do with it.
 type entry struct {
-	key     string
-	at, end int
+	sum            int32 // of the key
+	key, at, after int32 // offsets: of the key's text, of the value, and behind it
 }
+
+// sum is a number that few keys of a payload share: the length, and the last byte.
+func sum(key string) int32 {
+	if key == "" {
+		return emptySum
+	}
+	return int32(len(key))<<8 | int32(key[len(key)-1])
+}
+
+// emptySum is the sum of the empty key, whose last byte is taken to be that of the head before it.
+const emptySum = 0xa0
 
 // packed is a value in msgpack.
 type packed string
@@ -56,57 +67,89 @@ func (v *view) set(doc string, at int) int {
 	if at > len(doc) || values > len(doc)-at {
 		return -1
 	}
-	for n := values / 2; n > 0; n-- {
-		keyAt := at
-		if at = skipOne(doc, at); at < 0 {
-			return -1
-		}
-		valueAt := at
-		if at = skipOne(doc, at); at < 0 {
-			return -1
-		}
-		if key, ok := textAt(doc, keyAt, valueAt); ok {
-			v.entries = append(v.entries, entry{key, valueAt, at})
-		}
+	if cap(v.entries) < values/2 {
+		v.entries = make([]entry, 0, values/2)
 	}
+	entries, used := v.entries[:values/2], 0
+	for range entries {
+		key := at
+		if at >= len(doc) {
+			return -1
+		}
+		value := key + int(short[doc[key]]) // skipOne without its call
+		if value == key {
+			value = skip(doc, key)
+		}
+		if uint(value) >= uint(len(doc)) {
+			return -1
+		}
+		if at = value + int(short[doc[value]]); at == value {
+			if at = skip(doc, value); at < 0 {
+				return -1
+			}
+		}
+		if c := doc[key]; c&0xe0 != 0xa0 {
+			used += longKey(&entries[used], doc, key, value, at)
+			continue
+		}
+		entries[used] = entry{int32(doc[key]&0x1f)<<8 | int32(doc[value-1]), int32(key + 1), int32(value), int32(at)}
+		used++
+	}
+	if at > len(doc) {
+		return -1
+	}
+	v.entries = entries[:used]
 	return at
 }
 
-// skipOne is skip, with the short cut for what has a short head and lies well within the document.
-func skipOne(doc string, at int) int {
-	if at < len(doc) {
-		if end := at + int(short[doc[at]]); end > at && end <= len(doc) {
-			return end
-		}
+// longKey makes the entry of a key that is longer than most, and returns 1; or 0 if it is no text, which is in no message.
+func longKey(e *entry, doc string, key, value, after int) int {
+	text, ok := textAt(doc, key, value)
+	if !ok {
+		return 0
 	}
-	return skip(doc, at)
+	*e = entry{sum(text), int32(value - len(text)), int32(value), int32(after)}
+	return 1
 }
 
 // find returns the entry of the key, or nil. Of a key that is there twice the last counts, as in most languages.
 func (v *view) find(key string) *entry {
-	for i := len(v.entries) - 1; i >= 0; i-- {
-		if v.entries[i].key == key {
-			return &v.entries[i]
+	want, i := sum(key), len(v.entries)-1
+	for {
+		for i >= 0 && v.entries[i].sum != want {
+			i--
 		}
+		if i < 0 {
+			return nil
+		}
+		if e := &v.entries[i]; v.keyOf(e) == key {
+			return e
+		}
+		i--
 	}
-	return nil
 }
+
+func (v *view) keyOf(e *entry) string { return v.doc[e.key : e.key+e.sum>>8] }
 
 func (v *view) Text(key string) string {
 	e := v.find(key)
 	if e == nil {
 		return ""
 	}
-	text, _ := textAt(v.doc, e.at, e.end)
+	text, _ := textAt(v.doc, int(e.at), int(e.after))
 	return text
 }
 
 func (v *view) Value(key string) any {
-	e := v.find(key)
-	if e == nil {
-		return nil
+	if e := v.find(key); e != nil {
+		return v.at(e)
 	}
-	value, err := parseMsgpack(v.doc[e.at:e.end])
+	return nil
+}
+
+// at reads the value of an entry.
+func (v *view) at(e *entry) any {
+	value, err := parseMsgpack(v.doc[e.at:e.after])
 	if err != nil {
 		return nil // it is nested deeper than the daemon lets any message be
 	}
@@ -115,15 +158,15 @@ func (v *view) Value(key string) any {
 
 func (v *view) Raw(key string) any {
 	if e := v.find(key); e != nil {
-		return packed(v.doc[e.at:e.end])
+		return packed(v.doc[e.at:e.after])
 	}
 	return nil
 }
 
 func (v *view) All() Map {
 	m := make(Map, len(v.entries))
-	for _, e := range v.entries {
-		m[e.key] = v.Value(e.key)
+	for i := range v.entries {
+		m[v.keyOf(&v.entries[i])] = v.at(&v.entries[i])
 	}
 	return m
 }
