@@ -33,7 +33,7 @@ var registered plugin
 type plugin struct {
 	handle    func(*Call) error
 	configure func(Map) error
-	stop      func()
+	stop      func(*Call)
 }
 
 // Handle registers the function that handles the messages, one at a time. Call it in an init function: the
@@ -48,8 +48,9 @@ func Handle(f func(*Call) error) { registered.handle = f }
 // with it the plugin.
 func Configure(f func(config Map) error) { registered.configure = f }
 
-// OnStop registers a function that is called before the module's instance ends.
-func OnStop(f func()) { registered.stop = f }
+// OnStop registers a function that is called before the module's instance ends. Its Call has no Message: it logs and
+// counts, and is refused everything else.
+func OnStop(f func(*Call)) { registered.stop = f }
 
 // host is what the daemon does for a plugin; in a native test a recorder plays its part.
 type host interface {
@@ -107,7 +108,7 @@ func (p *plugin) runStop(h host) {
 	if p.stop == nil {
 		return
 	}
-	if err := p.try(h, func() error { p.stop(); return nil }); err != nil {
+	if err := p.try(h, func() error { p.stop(&Call{State: State{h}, HTTP: HTTP{host: h}, host: h}); return nil }); err != nil {
 		h.log(abi.LogError, err.Error())
 	}
 }

@@ -232,7 +232,7 @@ func TestReply(t *testing.T) {
 func TestConfigureAndStop(t *testing.T) {
 	t.Parallel()
 	var kept Map
-	p := plugin{configure: func(config Map) error { kept = config; return errors.New("no greeting") }, stop: func() { panic("late") }}
+	p := plugin{configure: func(config Map) error { kept = config; return errors.New("no greeting") }, stop: func(c *Call) { c.Info("bye"); panic("late") }}
 	for _, doc := range []string{`{"a":{"$binary":"AA=="}}`, "\x81\xa1a\xc4\x01\x00"} {
 		var r recorder
 		require.EqualValues(t, 1, p.runConfigure(&r, doc))
@@ -243,7 +243,8 @@ func TestConfigureAndStop(t *testing.T) {
 	require.EqualValues(t, 1, p.runConfigure(&r, "\x81\xa1a"))
 	require.Equal(t, "not msgpack: no value at byte 3", r.result.Reason)
 	p.runStop(&r)
-	require.Contains(t, r.result.Logs[0], "error: panic: late")
+	require.Equal(t, "info: bye", r.result.Logs[0])
+	require.Contains(t, r.result.Logs[1], "error: panic: late")
 	p = plugin{}
 	require.Zero(t, p.runConfigure(&r, "{}"))
 	p.runStop(&r)
@@ -285,7 +286,7 @@ func TestTheRegistrationIsWhatTestRuns(t *testing.T) {
 		return nil
 	})
 	stopped := false
-	OnStop(func() { stopped = true })
+	OnStop(func(*Call) { stopped = true })
 	require.Equal(t, Result{Status: abi.StatusReject, Reason: "because"}, Test(Message{Payload: Map{"why": "because"}}))
 	require.NoError(t, TestConfigure(Map{"greeting": "hi"}))
 	require.EqualError(t, TestConfigure(nil), "greeting is missing")
