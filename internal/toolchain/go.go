@@ -6,9 +6,10 @@ func goLanguage() Language {
 		if err != nil {
 			return nil, err
 		}
-		// -w leaves out what only a debugger reads; the functions' names stay, for the traces of traps.
+		// The functions' names stay in the module, for the traces of traps: -s would leave them out, and save 60 KB of
+		// 2.8 MB. -trimpath keeps the builder's own folders out of it.
 		return []command{{
-			args: []string{compiler, "build", "-buildmode=c-shared", "-ldflags", "-w", "-o", out, "."},
+			args: []string{compiler, "build", "-buildmode=c-shared", "-trimpath", "-o", out, "."},
 			env:  []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"},
 		}}, nil
 	}}
