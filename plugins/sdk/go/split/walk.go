@@ -42,6 +42,7 @@ func (b block) closing() string {
 
 // ticks returns the number of backticks at the text's beginning if they can open or close a block, else 0.
 func ticks(text string) int {
+	text = text[:min(len(text), maxTicks+1)]
 	n := len(text) - len(strings.TrimLeft(text, "`"))
 	if n < minTicks || n > maxTicks {
 		return 0
@@ -51,8 +52,9 @@ func ticks(text string) int {
 
 // info returns the language that a block is opened with: what stands in the rest of its first line.
 func info(text string) string {
+	text = text[:min(len(text), maxInfo+1)]
 	at := strings.IndexByte(text, '\n')
-	if at < 0 || at > maxInfo || strings.ContainsFunc(text[:at], func(r rune) bool {
+	if at < 0 || strings.ContainsFunc(text[:at], func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_+-.#", r)
 	}) {
 		return ""
@@ -97,15 +99,14 @@ func (w *walker) step() bool {
 // stepTicks goes on behind a run of backticks, and what belongs to it. It is not entered where it does not fit.
 func (w *walker) stepTicks() bool {
 	rest := w.text[w.at:]
-	run := len(rest) - len(strings.TrimLeft(rest, "`"))
-	after := w.in
-	switch n := ticks(rest); {
-	case n == 0, w.at > 0 && w.text[w.at-1] == '`':
+	run, after := ticks(rest), w.in
+	switch {
+	case run == 0, w.at > 0 && w.text[w.at-1] == '`':
 		run = 1 // text: it can be cut anywhere
 	case !w.in.isOpen():
-		after = block{n, info(rest[n:])}
+		after = block{run, info(rest[run:])}
 		run += len(after.info)
-	case n >= w.in.ticks:
+	case run >= w.in.ticks:
 		after = block{}
 	}
 	left := w.left
