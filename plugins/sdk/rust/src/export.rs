@@ -104,7 +104,12 @@ fn install_hook() {
     }
     if cfg!(target_arch = "wasm32") && !INSTALLED.with(|done| done.replace(true)) {
         std::panic::set_hook(Box::new(|panic| {
-            let text = panic.to_string();
+            let said = panic.payload();
+            let text = said.downcast_ref::<&str>().copied().or_else(|| said.downcast_ref::<String>().map(String::as_str));
+            let text = match panic.location() {
+                Some(at) => format!("panic: {} ({}:{})", text.unwrap_or("?"), at.file(), at.line()),
+                None => format!("panic: {}", text.unwrap_or("?")),
+            };
             host::error(&text);
             host::fail(&text);
         }));

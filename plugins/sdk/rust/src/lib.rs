@@ -24,6 +24,7 @@ mod message;
 pub mod msgpack;
 mod pack;
 mod state;
+mod text;
 mod verdict;
 
 pub use call::{Call, To};

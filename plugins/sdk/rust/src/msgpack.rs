@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use crate::text;
+
 /// A value of a document, as it stands there. It costs nothing to copy, is good as long as the document, and can be
 /// put into an emit unchanged, whatever its type.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
-    /// One whole value, and nothing behind it.
+    /// The value, and perhaps more of the document behind it.
     raw: &'a [u8],
 }
 
@@ -80,28 +82,70 @@ fn head(bytes: &[u8]) -> Option<Head> {
 
 /// sized reads a length of 1, 2 or 4 bytes behind the tag. Of an ext, the type's byte follows.
 fn sized(kind: Kind, bytes: &[u8], width: usize, type_byte: usize) -> Option<(Kind, usize, usize)> {
-    let n = bytes.get(1..1 + width)?.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+    let n = match (width, bytes) {
+        (1, [_, a, ..]) => usize::from(*a),
+        (2, [_, a, b, ..]) => usize::from(u16::from_be_bytes([*a, *b])),
+        (4, [_, a, b, c, d, ..]) => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+        _ => return None,
+    };
     Some((kind, 1 + width + type_byte, n))
 }
 
 /// length is that of the value at the beginning of bytes, with all that is inside of it.
+#[inline]
 fn length(bytes: &[u8]) -> Option<usize> {
-    let (mut at, mut left) = (0usize, 1u64);
-    while left > 0 {
-        let h = head(bytes.get(at..)?)?;
-        left -= 1;
-        at += h.size;
+    let h = head(bytes)?;
+    match h.kind {
+        Kind::List => nested(bytes, h.size, h.n as u64),
+        Kind::Map => nested(bytes, h.size, 2 * h.n as u64),
+        _ => h.size.checked_add(h.n).filter(|end| *end <= bytes.len()),
+    }
+}
+
+/// nested is length for a list or map: `left` values are to follow at `at`.
+fn nested(bytes: &[u8], mut at: usize, mut left: u64) -> Option<usize> {
+    // Each value has a byte at least, so this ends soon, whatever the document says of itself.
+    while left > 0 && left <= bytes.len().checked_sub(at)? as u64 {
+        // Several at a time, since the host looks at each turn of a loop whether the call's time is over.
+        step(bytes, &mut at, &mut left)?;
+        step(bytes, &mut at, &mut left)?;
+        step(bytes, &mut at, &mut left)?;
+        step(bytes, &mut at, &mut left)?;
+    }
+    match left {
+        0 if at <= bytes.len() => Some(at),
+        _ => None,
+    }
+}
+
+/// step goes over one value, but not over what is inside of it.
+#[inline]
+fn step(bytes: &[u8], at: &mut usize, left: &mut u64) -> Option<()> {
+    if *left > 0 {
+        let h = head(bytes.get(*at..)?)?;
+        *left -= 1;
+        *at += h.size;
         match h.kind {
-            Kind::List => left += h.n as u64,
-            Kind::Map => left += 2 * h.n as u64,
-            _ => at = at.checked_add(h.n)?,
-        }
-        // Each value has a byte at least, so this ends soon, whatever the document says of itself.
-        if at > bytes.len() || left > (bytes.len() - at) as u64 {
-            return None;
+            Kind::List => *left += h.n as u64,
+            Kind::Map => *left += 2 * h.n as u64,
+            _ => *at = at.checked_add(h.n)?,
         }
     }
-    Some(at)
+    Some(())
+}
+
+/// entry looks at a map's entry: the value if it has the key, else what stands behind.
+fn entry<'a>(bytes: &'a [u8], key: &[u8]) -> Option<Result<Value<'a>, &'a [u8]>> {
+    let h = head(bytes)?;
+    let (same, value) = match h.kind {
+        Kind::Text => {
+            let name = bytes.get(h.size..)?;
+            (text::same(name.get(..h.n)?, key), name.get(h.n..)?)
+        }
+        _ => (false, bytes.get(length(bytes)?..)?),
+    };
+    let behind = value.get(length(value)?..)?;
+    Some(if same { Ok(Value { raw: value }) } else { Err(behind) })
 }
 
 impl<'a> Value<'a> {
@@ -136,13 +180,19 @@ impl<'a> Value<'a> {
         head(self.raw).unwrap_or(Head { kind: Kind::Nil, size: 1, n: 0 }) // read has seen that it is well
     }
 
+    /// contents are the bytes of what is not a list or map.
     fn contents(self, h: &Head) -> &'a [u8] {
-        self.raw.get(h.size..).unwrap_or(&[])
+        self.raw.get(h.size..).and_then(|behind| behind.get(..h.n)).unwrap_or(&[])
     }
 
     /// The value's bytes in the document.
     pub fn raw(self) -> &'a [u8] {
-        self.raw
+        length(self.raw).and_then(|n| self.raw.get(..n)).unwrap_or(&[0xc0])
+    }
+
+    /// rest takes the rest of the document for a value, unseen. What is wrong with it, its getters don't find.
+    pub(crate) fn rest(raw: &'a [u8]) -> Value<'a> {
+        Value { raw }
     }
 
     /// The value's type.
@@ -170,7 +220,7 @@ impl<'a> Value<'a> {
 
     /// The text, if it is one and UTF-8.
     pub fn as_str(self) -> Option<&'a str> {
-        std::str::from_utf8(self.str_bytes()?).ok()
+        text::utf8(self.str_bytes()?)
     }
 
     pub(crate) fn str_bytes(self) -> Option<&'a [u8]> {
@@ -199,8 +249,8 @@ impl<'a> Value<'a> {
     /// True or false, if it is one of them.
     pub fn as_bool(self) -> Option<bool> {
         match self.raw {
-            [0xc2] => Some(false),
-            [0xc3] => Some(true),
+            [0xc2, ..] => Some(false),
+            [0xc3, ..] => Some(true),
             _ => None,
         }
     }
@@ -218,15 +268,15 @@ impl<'a> Value<'a> {
     /// integer holds both ends of what msgpack can say.
     fn integer(self) -> Option<i128> {
         Some(match *self.raw {
-            [tag @ (0x00..=0x7f | 0xe0..=0xff)] => (tag as i8).into(),
-            [0xcc, b] => b.into(),
-            [0xcd, a, b] => u16::from_be_bytes([a, b]).into(),
-            [0xce, a, b, c, d] => u32::from_be_bytes([a, b, c, d]).into(),
-            [0xcf, a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
-            [0xd0, b] => (b as i8).into(),
-            [0xd1, a, b] => i16::from_be_bytes([a, b]).into(),
-            [0xd2, a, b, c, d] => i32::from_be_bytes([a, b, c, d]).into(),
-            [0xd3, a, b, c, d, e, f, g, h] => i64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
+            [tag @ (0x00..=0x7f | 0xe0..=0xff), ..] => (tag as i8).into(),
+            [0xcc, b, ..] => b.into(),
+            [0xcd, a, b, ..] => u16::from_be_bytes([a, b]).into(),
+            [0xce, a, b, c, d, ..] => u32::from_be_bytes([a, b, c, d]).into(),
+            [0xcf, a, b, c, d, e, f, g, h, ..] => u64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
+            [0xd0, b, ..] => (b as i8).into(),
+            [0xd1, a, b, ..] => i16::from_be_bytes([a, b]).into(),
+            [0xd2, a, b, c, d, ..] => i32::from_be_bytes([a, b, c, d]).into(),
+            [0xd3, a, b, c, d, e, f, g, h, ..] => i64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
             _ => return None,
         })
     }
@@ -234,8 +284,8 @@ impl<'a> Value<'a> {
     /// The number, whole or not.
     pub fn as_f64(self) -> Option<f64> {
         match *self.raw {
-            [0xca, a, b, c, d] => Some(f32::from_be_bytes([a, b, c, d]).into()),
-            [0xcb, a, b, c, d, e, f, g, h] => Some(f64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            [0xca, a, b, c, d, ..] => Some(f32::from_be_bytes([a, b, c, d]).into()),
+            [0xcb, a, b, c, d, e, f, g, h, ..] => Some(f64::from_be_bytes([a, b, c, d, e, f, g, h])),
             _ => self.integer().map(|n| n as f64),
         }
     }
@@ -243,20 +293,22 @@ impl<'a> Value<'a> {
     /// What a map has under a key; of several, the first. `None` where it has none, or is no map.
     pub fn get(self, key: &str) -> Option<Value<'a>> {
         let (mut left, mut rest) = Value::open_map(self.raw)?;
-        while left > 0 {
-            left -= 1;
-            let h = head(rest)?;
-            let (name, behind) = match h.kind {
-                Kind::Text => (rest.get(h.size..h.size + h.n)?, rest.get(h.size + h.n..)?),
-                _ => (&[][..], rest.get(length(rest)?..)?),
+        macro_rules! look {
+            () => {
+                left = left.checked_sub(1)?;
+                match entry(rest, key.as_bytes())? {
+                    Ok(value) => return Some(value),
+                    Err(behind) => rest = behind,
+                }
             };
-            let size = length(behind)?;
-            if h.kind == Kind::Text && name == key.as_bytes() {
-                return Some(Value { raw: behind.get(..size)? });
-            }
-            rest = behind.get(size..)?;
         }
-        None
+        loop {
+            // Several at a time, as in nested.
+            look!();
+            look!();
+            look!();
+            look!();
+        }
     }
 
     /// The item of a list, counted from 0.
@@ -272,7 +324,7 @@ impl<'a> Value<'a> {
     /// The items of a list; nothing if it is none.
     pub fn items(self) -> Items<'a> {
         match self.head() {
-            h if h.kind == Kind::List => Items { left: h.n, rest: self.contents(&h) },
+            h if h.kind == Kind::List => Items { left: h.n, rest: self.raw.get(h.size..).unwrap_or(&[]) },
             _ => Items { left: 0, rest: &[] },
         }
     }
