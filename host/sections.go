@@ -21,15 +21,23 @@ const (
 
 // Section ids of the binary format (https://www.w3.org/TR/wasm-core-2/#sections).
 const (
-	sectionCustom = 0
-	sectionTable  = 4
-	sectionMemory = 5
+	sectionCustom   = 0
+	sectionType     = 1
+	sectionImport   = 2
+	sectionFunction = 3
+	sectionTable    = 4
+	sectionMemory   = 5
+	sectionGlobal   = 6
+	sectionExport   = 7
+	sectionElement  = 9
+	sectionCode     = 10
+	sectionData     = 11
 )
 
 var errEnds = errors.New("is truncated or corrupt: it ends within a section")
 
-// boundSections returns the module with its tables bounded. It refuses one whose memory or tables begin
-// above their limits. The header has been checked.
+// boundSections returns the module with its tables bounded, and without names that are unsound. It refuses one whose
+// memory or tables begin above their limits, or whose vectors lie. The header has been checked.
 func (p *Plugin) boundSections(module []byte) ([]byte, error) {
 	out := append(make([]byte, 0, len(module)+32), module[:8]...)
 	for rest := module[8:]; len(rest) > 0; {
@@ -39,7 +47,19 @@ func (p *Plugin) boundSections(module []byte) ([]byte, error) {
 		if r.err != nil {
 			return nil, r.err
 		}
+		if err := checkVectors(id, body); err != nil {
+			return nil, err
+		}
 		switch id {
+		case sectionCustom:
+			name := reader{rest: body}
+			if string(name.name()) == "name" && !areNamesSound(body) {
+				rest = r.rest
+				continue
+			}
+			if name.err != nil {
+				return nil, name.err
+			}
 		case sectionTable:
 			var err error
 			if body, err = boundTables(body); err != nil {
