@@ -1,0 +1,21 @@
+;; What it names is not UTF-8, has line breaks in it, or is nothing: a platform, a stream, a key, a counter, a log line, a
+;; reason. Answers done, with the number of what was taken as retry-after: the one key is, which may be any bytes.
+(module
+  (import "sgs_v1" "log" (func $log (param i32 i32 i32)))
+  (import "sgs_v1" "fail" (func $fail (param i32 i32)))
+  (import "sgs_v1" "emit" (func $emit (param i32 i32) (result i32)))
+  (import "sgs_v1" "kv_set" (func $kv_set (param i32 i32 i32 i32 i64) (result i32)))
+  (import "sgs_v1" "metric_add" (func $metric_add (param i32 i32 i64) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 512) "stream:a\ff\0d\1b[2Jb\0ax")
+  (func (export "sgs_abi_v1"))
+  (func (export "sgs_alloc") (param $size i32) (result i32) i32.const 1024)
+  (func $taken (param $errno i32) (result i64) (i64.extend_i32_u (i32.eqz (local.get $errno))))
+  (func (export "sgs_handle") (param i32 i32) (result i64)
+    (call $log (i32.const 1) (i32.const 512) (i32.const 17))
+    (call $fail (i32.const 519) (i32.const 10))
+    (i64.add (call $taken (call $emit (i32.const 512) (i32.const 17)))
+      (i64.add (call $taken (call $kv_set (i32.const 519) (i32.const 10) (i32.const 512) (i32.const 1) (i64.const 0)))
+        (i64.add (call $taken (call $metric_add (i32.const 519) (i32.const 10) (i64.const 1)))
+          (i64.add (call $taken (call $metric_add (i32.const 512) (i32.const 6) (i64.const -1)))
+            (call $taken (call $metric_add (i32.const 512) (i32.const 0) (i64.const 1)))))))))

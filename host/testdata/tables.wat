@@ -1,0 +1,25 @@
+;; Abuses its table: on '0' it calls an empty element, on 'o' one outside, on 't' one of another type, on 'w' it writes to
+;; one outside, on 'c' it copies across the end, on 'r' a function calls itself through the table without end. On all else it answers done,
+;; with the number of its calls as retry-after.
+(module
+  (memory (export "memory") 1)
+  (table $t 4 funcref)
+  (type $none (func))
+  (type $number (func (param i32) (result i32)))
+  (func $f (type $number) local.get 0)
+  (func $again (call_indirect (type $none) (i32.const 2)))
+  (elem (i32.const 1) $f $again)
+  (func (export "sgs_abi_v1"))
+  (func (export "sgs_alloc") (param $size i32) (result i32) i32.const 1024)
+  (global $n (mut i64) (i64.const 0))
+  (func (export "sgs_handle") (param $ptr i32) (param $len i32) (result i64)
+    (local $c i32)
+    (local.set $c (i32.load8_u (local.get $ptr)))
+    (if (i32.eq (local.get $c) (i32.const 48)) (then (call_indirect (type $none) (i32.const 0))))
+    (if (i32.eq (local.get $c) (i32.const 111)) (then (call_indirect (type $none) (i32.const 0xffffffff))))
+    (if (i32.eq (local.get $c) (i32.const 116)) (then (call_indirect (type $none) (i32.const 1))))
+    (if (i32.eq (local.get $c) (i32.const 119)) (then (table.set $t (i32.const 4) (ref.null func))))
+    (if (i32.eq (local.get $c) (i32.const 99)) (then (table.copy $t $t (i32.const 3) (i32.const 0) (i32.const 2))))
+    (if (i32.eq (local.get $c) (i32.const 114)) (then (call_indirect (type $none) (i32.const 2))))
+    (global.set $n (i64.add (global.get $n) (i64.const 1)))
+    global.get $n))
