@@ -17,6 +17,6 @@ file NAME.wasm, is all that the daemon needs.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newPluginBuild(), newPluginInspect(), newPluginGrant())
+	c.AddCommand(newPluginBuild(), newPluginTest(), newPluginInspect(), newPluginGrant())
 	return c
 }

@@ -28,7 +28,12 @@ func run(t *testing.T, in string, args ...string) (out, errOut string, code int)
 
 func runOf(t *testing.T, in io.Reader, args ...string) (out, errOut string, code int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), built.binary, args...)
+	return runProgram(t, built.binary, in, args...)
+}
+
+func runProgram(t *testing.T, program string, in io.Reader, args ...string) (out, errOut string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
 	var o, e bytes.Buffer
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Dir(built.cache))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &o, &e
@@ -211,7 +216,7 @@ func TestVersionNamesTheContract(t *testing.T) {
 
 func TestEveryCommandHelps(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"", "run", "dev", "send", "config", "config check", "version", "dlq", "verify", "plugin", "plugin build", "plugin inspect"} {
+	for _, command := range []string{"", "run", "dev", "send", "config", "config check", "version", "dlq", "verify", "plugin", "plugin build", "plugin test", "plugin inspect"} {
 		out, _, code := run(t, "", append(strings.Fields(command), "--help")...)
 		require.Equal(t, 0, code)
 		require.Contains(t, out, "Examples:", command)

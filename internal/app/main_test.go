@@ -16,6 +16,7 @@ import (
 // built is where TestMain puts the daemon and the plugins.
 var built struct {
 	binary   string // the daemon
+	plain    string // the daemon without the race detector, under which compiling a module takes a minute
 	saboteur string // a daemon whose guards SABOTAGE takes away
 	plugins  string // the folder of the plugins
 	cache    string // the folder of the compiled plugins
@@ -44,8 +45,8 @@ func build(dir string) error {
 	if err := goBuild(nil, "-race", "-o", built.binary, "../../cmd/sgstreamd"); err != nil {
 		return err
 	}
-	plain := filepath.Join(dir, "plain")
-	if err := goBuild(nil, "-o", plain, "../../cmd/sgstreamd"); err != nil {
+	built.plain = filepath.Join(dir, "plain")
+	if err := goBuild(nil, "-o", built.plain, "../../cmd/sgstreamd"); err != nil {
 		return err
 	}
 	built.saboteur = filepath.Join(dir, "saboteur")
@@ -66,7 +67,7 @@ func build(dir string) error {
 	}
 	// Compiling a Go module takes seconds, many times that under the race detector: the cache is filled once, by
 	// a daemon without it.
-	cmd := exec.Command(plain, "dev", "--plugins", built.plugins)
+	cmd := exec.Command(built.plain, "dev", "--plugins", built.plugins)
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("fill the compile cache: %w\n%s", err, out)

@@ -4,30 +4,52 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
+// plugin runs sgstreamd plugin.
+func plugin(t *testing.T, args ...string) (out, errOut string, code int) {
+	t.Helper()
+	return runProgram(t, built.plain, strings.NewReader(""), append([]string{"plugin"}, args...)...)
+}
+
 func TestPluginBuildAndInspect(t *testing.T) {
 	t.Parallel()
 	module := filepath.Join(t.TempDir(), "deep", "bot.wasm")
-	out, errOut, code := run(t, "", "plugin", "build", "../../plugins/examples/echo", "-o", module)
+	out, errOut, code := plugin(t, "build", "../../plugins/examples/echo", "-o", module)
 	require.Equal(t, 0, code, errOut)
 	require.Equal(t, module+"\n", out)
 
-	out, errOut, code = run(t, "", "plugin", "inspect", module)
+	out, errOut, code = plugin(t, "inspect", module)
 	require.Equal(t, 0, code, errOut)
 	require.Regexp(t, `(?m)^abi +sgs_v1$`, out)
 	require.Contains(t, out, "sgs_handle (i32, i32) -> i64")
 	require.Contains(t, out, "what it would need granted:")
 
-	out, errOut, code = run(t, "", "plugin", "inspect", module, "--json")
+	out, errOut, code = plugin(t, "inspect", module, "--json")
 	require.Equal(t, 0, code, errOut)
 	var in struct{ Name, ABI string }
 	require.NoError(t, json.Unmarshal([]byte(out), &in))
 	require.Equal(t, "bot", in.Name)
 	require.Equal(t, "sgs_v1", in.ABI)
+}
+
+func TestPluginTestRunsTheFixtures(t *testing.T) {
+	t.Parallel()
+	out, errOut, code := plugin(t, "test", "../../plugins/examples/counter")
+	require.Equal(t, 0, code, errOut+out)
+	require.Regexp(t, `(?m)^ok    third.json  [\d.]+m?s$`, out)
+
+	// Of another plugin, which does something else.
+	out, errOut, code = plugin(t, "test", "../../plugins/examples/counter", "--module", filepath.Join(built.plugins, "echo.wasm"))
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "FAIL  third.json (- expected, + came)\n")
+	require.Regexp(t, `(?m)^      - +"text": "message 3",$`, out)
+	require.Regexp(t, `(?m)^      \+ +"text": "hello",$`, out)
+	require.Equal(t, "sgstreamd: 2 of 2 fixtures failed\n", errOut)
 }
 
 func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
@@ -44,10 +66,12 @@ func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 		{[]string{"build", filepath.Join(empty, "nowhere")}, 2, "nowhere: no such file or directory"},
 		{[]string{"build", file}, 2, "x.wasm: is not a plugin's folder"},
 		{[]string{"build", empty}, 1, "no plugin that can be built: it has none of main.go (go)"},
+		{[]string{"test", file}, 2, "x.wasm: is not a plugin's folder"},
+		{[]string{"test", empty}, 1, "tests: no fixture, a file that ends in .json, is in it"},
 		{[]string{"inspect", file}, 1, `x.wasm: is not a WebAssembly module: it does not begin with "\0asm"`},
 		{[]string{"inspect", "../../host/testdata/import_unknown.wasm"}, 1, "did you mean emit?"},
 	} {
-		_, errOut, code := run(t, "", append([]string{"plugin"}, test.args...)...)
+		_, errOut, code := plugin(t, test.args...)
 		require.Equal(t, test.code, code, "%v: %s", test.args, errOut)
 		require.Contains(t, errOut, test.want, "%v", test.args)
 	}
@@ -58,10 +82,10 @@ func TestPluginBuildSkipsWhatLacksItsCompiler(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n"), 0o600))
 	t.Setenv("PATH", t.TempDir())
-	_, errOut, code := run(t, "", "plugin", "build", dir)
+	_, errOut, code := plugin(t, "build", dir)
 	require.Equal(t, 1, code)
 	require.Contains(t, errOut, "there is no go; install Go")
-	_, errOut, code = run(t, "", "plugin", "build", dir, "--skip-missing")
+	_, errOut, code = plugin(t, "build", dir, "--skip-missing")
 	require.Equal(t, 0, code, errOut)
 	require.Contains(t, errOut, "skipped: "+dir+": there is no go; install Go")
 	require.NoFileExists(t, filepath.Join(dir, filepath.Base(dir)+".wasm"))

@@ -23,6 +23,7 @@ func Print(w io.Writer, in host.Inspection) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) { fmt.Fprintf(t, "%s\t%s\n", name, value) }
 	row("file", fmt.Sprintf("%s, %s", in.File, size(uint64(in.Size))))
+	row("sha256", in.SHA256)
 	row("abi", orDash(in.ABI))
 	m := in.Manifest
 	if in.HasManifest {
