@@ -43,7 +43,12 @@ func (in *instance) begin(ctx context.Context, m *abi.Message) (*call, func()) {
 	c := &call{plugin: p, in: in, message: m}
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	in.call = c
+	disarm := func() {}
+	if in.interrupted != nil {
+		disarm = in.arm(c.ctx)
+	}
 	return c, func() {
+		disarm()
 		c.requests.closeAll()
 		in.stdout.flush()
 		in.stderr.flush()
@@ -59,7 +64,7 @@ func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
 // invoke calls one of the guest's functions; stack holds the parameters and then the results. A call
 // whose context ended while it ran has failed, even if the guest returned: it may have noticed and given
-// up, and the engine may have closed the instance in that same moment.
+// up, or be interrupted in that same moment.
 func (c *call) invoke(step string, f api.Function, stack []uint64) error {
 	err := guard(func() error { return f.CallWithStack(c.ctx, stack) })
 	return c.check(step, err)

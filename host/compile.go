@@ -35,6 +35,9 @@ func (p *Plugin) compile(ctx context.Context, binary []byte) error {
 		return err
 	}
 	binary, err := p.boundSections(binary)
+	if err == nil {
+		binary, err = interruptible(binary)
+	}
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func (p *Plugin) checkCompiled(ctx context.Context, c *compiled) error {
 // compile compiles through the cache, and without it where that fails: a damaged or full cache must not
 // keep a plugin from being loaded.
 func (h *Host) compile(ctx context.Context, binary []byte, limit uint32) (*compiled, error) {
-	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithCustomSections(true).WithMemoryLimitPages(limit)
+	config := wazero.NewRuntimeConfig().WithCustomSections(true).WithDebugInfoEnabled(false).WithMemoryLimitPages(limit)
 	c, err := compileWith(ctx, config.WithCompilationCache(h.cache), binary)
 	if err == nil || h.cacheDir == "" {
 		return c, err

@@ -105,7 +105,7 @@ func TestWhatTheCorpusIsTold(t *testing.T) {
 		}
 	}
 	for module, line := range map[string]string{
-		"start_exit":         `plugin "p": instantiation trapped: the guest called proc_exit with the code 0`,
+		"start_exit":         `plugin "p": start function trapped: the guest called proc_exit with the code 0`,
 		"data_outside":       `plugin "p": instantiation trapped: data[0]: out of bounds memory access`,
 		"reexport_configure": `plugin "p": sgs_configure refused plugins.p.config: no reason given (code -2)`,
 	} {

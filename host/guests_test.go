@@ -81,8 +81,8 @@ func TestStartRefusesGuest(t *testing.T) {
 	}{
 		{"loops in _initialize", "initialize_loop", withTimeout(soon), `plugin "p": _initialize: no result within 500ms (plugins.p.timeout)`, ErrDeadline},
 		{"traps in _initialize", "initialize_trap", withTimeout(soon), `plugin "p": _initialize trapped: wasm error: unreachable`, ErrTrap},
-		{"loops in the start section", "start_loop", withTimeout(soon), `plugin "p": instantiation: no result within 500ms (plugins.p.timeout)`, ErrDeadline},
-		{"traps in the start section", "start_trap", withTimeout(soon), `plugin "p": instantiation trapped: start function[2] failed: wasm error: unreachable`, ErrTrap},
+		{"loops in the start section", "start_loop", withTimeout(soon), `plugin "p": start function: no result within 500ms (plugins.p.timeout)`, ErrDeadline},
+		{"traps in the start section", "start_trap", withTimeout(soon), `plugin "p": start function trapped: wasm error: unreachable`, ErrTrap},
 		{"loops in sgs_configure", "configure_loop", withTimeout(soon), `plugin "p": sgs_configure: no result within 500ms (plugins.p.timeout)`, ErrDeadline},
 		{"refuses its configuration", "configure_refuses", configured, `plugin "p": sgs_configure refused plugins.p.config: room is not a name (code 3)`, ErrRefused},
 		{"imports a global", "import_global", withTimeout(soon), `plugin "p": instantiation trapped: module[env] not instantiated`, ErrTrap},

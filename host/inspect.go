@@ -25,8 +25,6 @@ type Inspection struct {
 	// File is the path that was read, and Size its length in bytes.
 	File string `json:"file"`
 	Size int    `json:"size"`
-	// SHA256 is the file's hash, in hexadecimal digits.
-	SHA256 string `json:"sha256"`
 	// ABI is abi.Module where the module says that it was written for it, else empty.
 	ABI string `json:"abi"`
 	// SHA256 is the file's hash, in hexadecimal digits.

@@ -18,6 +18,8 @@ import (
 type instance struct {
 	plugin         *Plugin
 	module         api.Module
+	interrupted    api.MutableGlobal // see interruptible; nil until the module is instantiated
+	stopped        bool              // it was interrupted, and will not go on
 	alloc          api.Function
 	handleFunction api.Function
 	stack          [2]uint64 // parameters and results of the guest's functions
@@ -45,6 +47,8 @@ func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
 		}
 		return nil, err
 	}
+	in.interrupted = in.module.ExportedGlobal(interruptGlobal).(api.MutableGlobal)
+	defer in.arm(c.ctx)()
 	p.metrics.instances.Inc()
 	if err := in.setUp(c); err != nil {
 		in.close()
@@ -75,6 +79,11 @@ func (in *instance) config() wazero.ModuleConfig {
 }
 
 func (in *instance) setUp(c *call) error {
+	if f := in.module.ExportedFunction(startFunction); f != nil {
+		if err := c.invoke("start function", f, nil); err != nil {
+			return err
+		}
+	}
 	if f := in.module.ExportedFunction(abi.ExportInitialize); f != nil {
 		if err := c.invoke(abi.ExportInitialize, f, nil); err != nil {
 			return err
@@ -153,6 +162,9 @@ func (in *instance) pages() uint32 {
 // shrinks, so the next message may not find room in it that it would find in a new instance.
 func (in *instance) isWornOut() bool {
 	cfg := &in.plugin.cfg
+	if in.stopped {
+		return true
+	}
 	if cfg.RecycleCalls > 0 && in.calls >= cfg.RecycleCalls {
 		return true
 	}

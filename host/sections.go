@@ -29,9 +29,12 @@ const (
 	sectionMemory   = 5
 	sectionGlobal   = 6
 	sectionExport   = 7
+	sectionStart    = 8
 	sectionElement  = 9
 	sectionCode     = 10
 	sectionData     = 11
+
+	sectionDataCount = 12
 )
 
 var errEnds = errors.New("is truncated or corrupt: it ends within a section")

@@ -21,7 +21,7 @@ func checkVectors(id byte, body []byte) error {
 	case sectionType:
 		r.vector(r.functionType)
 	case sectionImport:
-		r.vector(r.imported)
+		r.vector(func() { r.imported() })
 	case sectionFunction:
 		r.vector(func() { r.u32() })
 	case sectionGlobal:
@@ -95,10 +95,12 @@ func (r *reader) functionType() {
 	r.vector(r.valueType)
 }
 
-func (r *reader) imported() {
+// imported reads an import and returns its kind: 3 is a global.
+func (r *reader) imported() byte {
 	r.name()
 	r.name()
-	switch kind := r.byte(); kind {
+	kind := r.byte()
+	switch kind {
 	case 0: // a function
 		r.u32()
 	case 1: // a table
@@ -112,6 +114,7 @@ func (r *reader) imported() {
 	default:
 		r.fail(fmt.Errorf("imports something of the unknown kind %d", kind))
 	}
+	return kind
 }
 
 // elements reads a segment of a table's elements. The bits of its kind say what is there.
