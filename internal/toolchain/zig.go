@@ -21,8 +21,8 @@ func zigLanguage() Language {
 			return nil, err
 		}
 		return []command{{
-			// ReleaseSafe: what would be undefined is a panic, whose text is in the log. The names of functions stay, for
-			// the traces of traps, and what only a debugger reads does not.
+			// ReleaseSafe: what would be undefined is a panic, whose text is in the log. The names of functions and the
+			// lines stay, for the traces of traps.
 			args: []string{
 				compiler, "build-exe", "-target", "wasm32-freestanding", "-mcpu", "baseline+bulk_memory+sign_ext+nontrapping_fptoint+simd128",
 				"-O", "ReleaseSafe", "-fno-entry", "-rdynamic", "-femit-bin=" + out,
