@@ -15,6 +15,11 @@ func zigLanguage() Language {
 		if err != nil {
 			return nil, err
 		}
+		// The compiler finds what it has made so far by the paths that it was given: they have to be this folder's alone.
+		source, err := filepath.Abs(filepath.Join(dir, "src", "main.zig"))
+		if err != nil {
+			return nil, err
+		}
 		// The compiler would keep what it has made so far in the plugin's own folder.
 		cache, err := os.UserCacheDir()
 		if err != nil {
@@ -27,7 +32,7 @@ func zigLanguage() Language {
 				compiler, "build-exe", "-target", "wasm32-freestanding", "-mcpu", "baseline+bulk_memory+sign_ext+nontrapping_fptoint+simd128",
 				"-O", "ReleaseSafe", "-fno-entry", "-rdynamic", "-femit-bin=" + out,
 				"--dep", "sgs", "--dep", "plugin", "-Mroot=" + filepath.Join(library, "start.zig"),
-				"--dep", "sgs", "-Mplugin=src/main.zig", "-Msgs=" + filepath.Join(library, "sgs.zig"),
+				"--dep", "sgs", "-Mplugin=" + source, "-Msgs=" + filepath.Join(library, "sgs.zig"),
 			},
 			env: []string{"ZIG_LOCAL_CACHE_DIR=" + filepath.Join(cache, "sgstreamd", "zig")},
 		}}, nil
