@@ -315,6 +315,26 @@ func TestManyButtonsAreSeveralBlocksBesideTheLastPart(t *testing.T) {
 	require.Equal(t, []int{25, 25, 10}, sizes)
 }
 
+func TestRowsOfButtonsAreBlocks(t *testing.T) {
+	t.Parallel()
+	s := newSlack(t)
+	payload := message("")
+	payload["type"] = "buttons"
+	payload["buttons"] = []any{[]any{"a", "b"}, "c", map[string]any{"label": "d"}, []any{"e"}}
+	v, err := s.start(t, nil).Handle(t, outbound(), payload)
+	require.NoError(t, err)
+	require.Equal(t, abi.Verdict{Status: abi.StatusDone}, v)
+	var rows []string
+	for _, b := range s.posts[0]["blocks"].([]any) {
+		row := ""
+		for _, e := range b.(map[string]any)["elements"].([]any) {
+			row += e.(map[string]any)["value"].(string)
+		}
+		rows = append(rows, row)
+	}
+	require.Equal(t, []string{"ab", "cd", "e"}, rows)
+}
+
 func TestWhatCanNotBeDelivered(t *testing.T) {
 	t.Parallel()
 	s := newSlack(t)
@@ -327,9 +347,9 @@ func TestWhatCanNotBeDelivered(t *testing.T) {
 	for reason, payload := range map[string]map[string]any{
 		`slack: can't deliver the type "reaction"`:                 change("type", "reaction"),
 		"slack: the message has no channel_id":                     change("channel_id", ""),
-		"slack: a message with buttons has 1 to 1000 of them":      change("type", "buttons"),
-		"slack: button 0 has no label":                             change("buttons", []any{map[string]any{"value": "v"}}),
-		"slack: button 0 has a value of more than 2000 characters": change("buttons", []any{map[string]any{"label": "l", "value": strings.Repeat("v", 2001)}}),
+		"slack: a message with buttons has at least one":           change("type", "buttons"),
+		"slack: button 1 has no label":                             change("buttons", []any{map[string]any{"value": "v"}}),
+		"slack: button 1 has a value of more than 2000 characters": change("buttons", []any{map[string]any{"label": "l", "value": strings.Repeat("v", 2001)}}),
 	} {
 		v, err := g.Handle(t, outbound(), payload)
 		require.NoError(t, err)

@@ -1,4 +1,4 @@
-import { Request, Response, Value, Verdict, Writer, map } from "sgstreamd";
+import { Kind, Request, Response, Value, Verdict, Writer, map } from "sgstreamd";
 
 /** What Slack has made of a request; null is success. */
 export function post(baseUrl: string, message: Writer): Verdict | null {
@@ -39,46 +39,75 @@ const SECTION_CHARS: i32 = 3000;
 const BLOCK_BUTTONS: i32 = 25;
 const LABEL_CHARS: i32 = 75;
 const VALUE_CHARS: i32 = 2000;
-const MOST_BUTTONS: i32 = 1000;
 
 /** How long the text beside buttons may be: it is a section. */
 export function textBesideButtons(most: i32): i32 { return min(most, SECTION_CHARS); }
 
 /** Puts a text and buttons into the message, as blocks. A text is why they can't be. */
 export function addButtons(message: Writer, text: string, buttons: Value): string | null {
-  if (buttons.length == 0 || buttons.length > MOST_BUTTONS) return "a message with buttons has 1 to 1000 of them";
+  if (buttons.length == 0) return "a message with buttons has at least one";
   message.list("blocks");
   if (text.length) {
     message.addMap().set("type", "section").set("text", map().set("type", "mrkdwn").set("text", text)).end();
   }
-  let i = 0;
-  for (const all = buttons.entries(); all.next(); i++) {
-    if (i % BLOCK_BUTTONS == 0) {
-      if (i) message.end().end();
-      message.addMap().set("type", "actions").list("elements");
-    }
-    const why = addButton(message, all.value, i);
+  const actions = new Actions(message);
+  for (const all = buttons.entries(); all.next(); ) {
+    const isRow = all.value.kind == Kind.LIST;
+    if (isRow) actions.endRow();
+    const why = isRow ? actions.addAll(all.value) : actions.add(all.value);
     if (why !== null) return why;
+    if (isRow) actions.endRow();
   }
-  message.end().end().end();
+  actions.endRow();
+  message.end();
   return null;
 }
 
-/** A button has a label (or text), and a url or a value (or id). */
-function addButton(message: Writer, button: Value, i: i32): string | null {
-  const label = either(button, "label", "text");
-  if (!label.length) return "button " + i.toString() + " has no label";
-  const value = either(button, "value", "id");
-  if (value.length > VALUE_CHARS) return "button " + i.toString() + " has a value of more than 2000 characters";
-  message.addMap().set("type", "button").set("action_id", "button-" + i.toString());
-  message.map("text").set("type", "plain_text").set("text", shortened(label)).set("emoji", true).end();
-  if (value.length) message.set("value", value);
-  const url = button.textOf("url");
-  if (url.length) message.set("url", url);
-  const style = button.textOf("style");
-  if (style == "primary" || style == "danger") message.set("style", style);
-  message.end();
-  return null;
+/** Writes blocks of buttons. */
+class Actions {
+  private count: i32 = 0;
+  private inRow: i32 = 0;
+
+  constructor(private readonly message: Writer) {}
+
+  /** Ends the block, if one is open. */
+  endRow(): void {
+    if (this.inRow) this.message.end().end();
+    this.inRow = 0;
+  }
+
+  addAll(row: Value): string | null {
+    for (const all = row.entries(); all.next(); ) {
+      const why = this.add(all.value);
+      if (why !== null) return why;
+    }
+    return null;
+  }
+
+  /** A button is a text, or has a label (or text) and a url or a value (or id). */
+  add(button: Value): string | null {
+    const id = this.count.toString();
+    this.count++;
+    const isText = button.kind == Kind.TEXT;
+    const label = isText ? button.text : either(button, "label", "text");
+    if (!label.trim().length) return "button " + this.count.toString() + " has no label";
+    const named = isText ? label : either(button, "value", "id");
+    const value = named.length ? named : label;
+    if (value.length > VALUE_CHARS) return "button " + this.count.toString() + " has a value of more than 2000 characters";
+    if (this.inRow == BLOCK_BUTTONS) this.endRow();
+    const message = this.message;
+    if (!this.inRow) message.addMap().set("type", "actions").list("elements");
+    this.inRow++;
+    message.addMap().set("type", "button").set("action_id", "button-" + id);
+    message.map("text").set("type", "plain_text").set("text", shortened(label)).set("emoji", true).end();
+    const url = button.textOf("url");
+    if (url.length) message.set("url", url);
+    else message.set("value", value);
+    const style = button.textOf("style");
+    if (style == "primary" || style == "danger") message.set("style", style);
+    message.end();
+    return null;
+  }
 }
 
 function either(v: Value, one: string, other: string): string {
