@@ -65,6 +65,19 @@ func cut(pieces ...string) http.HandlerFunc {
 	}
 }
 
+// apis hands each request to the API that its last message names.
+func apis(named map[string]http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Messages []struct{ Content string } }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || len(body.Messages) == 0 {
+			http.Error(w, "no such API", http.StatusNotImplemented)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the other side is gone
+		named[body.Messages[len(body.Messages)-1].Content](w, r)
+	}
+}
+
 // plugins builds the plugin once, and starts it for one test after the other.
 type plugins struct{ module string }
 
@@ -180,16 +193,18 @@ func readsAnyStream(t *testing.T, p plugins) {
 	for i := range len(whole) {
 		bytes[i] = whole[i : i+1]
 	}
-	for name, api := range map[string]http.HandlerFunc{
+	streams := map[string]http.HandlerFunc{
 		"at once": stream(whole, done), "byte by byte": stream(append(bytes, done)...), "without [DONE]": stream(whole), "cut behind its end": cut(whole),
 		"more behind its end": stream(whole, done, "data: {nonsense\n\n"),
-	} {
-		require.Equal(t, "zwölf Boxkämpfer 😀", replied(t, ask(t, p.start(t, api, nil, nil), 1, "x")), name)
+	}
+	g := p.start(t, apis(streams), nil, nil)
+	for name := range streams {
+		require.Equal(t, "zwölf Boxkämpfer 😀", replied(t, ask(t, g, 1, name)), name)
 	}
 }
 
 func triesAgain(t *testing.T, p plugins) {
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		api   http.HandlerFunc
 		after time.Duration
 	}{
@@ -202,22 +217,27 @@ func triesAgain(t *testing.T, p plugins) {
 		"a date that was":  {refuse(503, "Retry-After", "Thu, 29 Feb 2024 23:58:00 GMT", "Date", "Thu, 29 Feb 2024 23:59:00 GMT"), 0},
 		"nonsense":         {refuse(503, "Retry-After", "soon, -1 12 x GMT", "Retry-After-Ms", "NaN"), 0},
 		"far too long":     {refuse(503, "Retry-After", "1e300"), (1<<32 - 1) * time.Millisecond},
-	} {
-		g := p.start(t, c.api, nil, nil)
-		v := ask(t, g, 2, "x")
+	}
+	named := map[string]http.HandlerFunc{}
+	for name, c := range cases {
+		named[name] = c.api
+	}
+	g := p.start(t, apis(named), nil, nil)
+	for name, c := range cases {
+		v := ask(t, g, 2, name)
 		require.Equal(t, abi.StatusRetry, v.Status, name)
 		require.Equal(t, c.after, v.RetryAfter, name)
 		require.Regexp(t, `^the API answered \d+: no such luck$`, v.Reason, name)
-		require.Equal(t, refusal, replied(t, ask(t, g, 3, "x")), "%s: at the last attempt", name)
-		require.Contains(t, g.Log.String(), `"level":"ERROR","msg":"the message is answered with the refusal: the API answered`)
+		require.Equal(t, refusal, replied(t, ask(t, g, 3, name)), "%s: at the last attempt", name)
 	}
-	g := p.start(t, refuse(500), nil, set("max_attempts", 5))
+	require.Equal(t, len(cases), strings.Count(g.Log.String(), `"level":"ERROR","msg":"the message is answered with the refusal: the API answered`))
+	g = p.start(t, refuse(500), nil, set("max_attempts", 5))
 	require.Equal(t, abi.StatusRetry, ask(t, g, 4, "x").Status)
 	require.Equal(t, refusal, replied(t, ask(t, g, 5, "x")))
 }
 
 func givesUp(t *testing.T, p plugins) {
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		api http.HandlerFunc
 		why string
 	}{
@@ -230,20 +250,25 @@ func givesUp(t *testing.T, p plugins) {
 		"a filter within": {stream(`data: {"error":{"code":"content_filter","message":"filtered"}}` + "\n\n"),
 			"the API broke its answer off: filtered"},
 		"a status within": {stream(said("a"), `data: {"error":{"code":401,"message":"who?"}}`+"\n\n"), "the API broke its answer off: who?"},
-	} {
-		g := p.start(t, c.api, map[string]string{"history:irc:42": `{"messages":[]}`}, set("refusal_text", "No."))
-		v := ask(t, g, 1, "x")
+	}
+	named := map[string]http.HandlerFunc{}
+	for name, c := range cases {
+		named[name] = c.api
+	}
+	g := p.start(t, apis(named), map[string]string{"history:irc:42": `{"messages":[]}`}, set("refusal_text", "No."))
+	for name, c := range cases {
+		v := ask(t, g, 1, name)
 		require.Equal(t, "No.", replied(t, v), name)
 		require.Empty(t, v.Writes, "%s: the history is not touched", name)
 		require.Contains(t, g.Log.String(), `"level":"ERROR","msg":"the message is answered with the refusal: `+c.why, name)
 	}
-	g := p.start(t, stream(said("x"), done), nil, func(c *host.PluginConfig) { c.HTTP.MaxRequest = 100 })
+	g = p.start(t, stream(said("x"), done), nil, func(c *host.PluginConfig) { c.HTTP.MaxRequest = 100 })
 	require.Equal(t, refusal, replied(t, ask(t, g, 1, strings.Repeat("x", 100))), "the request is too large")
 	require.Contains(t, g.Log.String(), "the message is answered with the refusal: http_open: ELIMIT: ")
 }
 
 func brokenStreams(t *testing.T, p plugins) {
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		api http.HandlerFunc
 		why string
 	}{
@@ -258,14 +283,19 @@ func brokenStreams(t *testing.T, p plugins) {
 		"no text":          {stream(finished("stop"), done), "the API's answer is empty"},
 		"a cut":            {cut(said("a")), "http_read: EUNAVAILABLE: unexpected EOF"},
 		"a cut in a line":  {cut(said("a")[:20]), "http_read: EUNAVAILABLE: unexpected EOF"},
-	} {
-		g := p.start(t, c.api, nil, nil)
-		v := ask(t, g, 1, "x")
+	}
+	named := map[string]http.HandlerFunc{}
+	for name, c := range cases {
+		named[name] = c.api
+	}
+	g := p.start(t, apis(named), nil, nil)
+	for name, c := range cases {
+		v := ask(t, g, 1, name)
 		require.Equal(t, abi.StatusRetry, v.Status, name)
 		require.Equal(t, c.why, v.Reason, name)
 		require.Zero(t, v.RetryAfter, name)
 		require.Empty(t, v.Emits, name)
-		v = ask(t, g, 3, "x")
+		v = ask(t, g, 3, name)
 		require.Equal(t, refusal, replied(t, v), name)
 		require.Empty(t, v.Writes, name)
 	}
@@ -273,19 +303,17 @@ func brokenStreams(t *testing.T, p plugins) {
 
 // The plugin gives up before the daemon would, while it can still say so.
 func timesOut(t *testing.T, p plugins) {
-	for name, pieces := range map[string][]string{"before the head": nil, "within the stream": {said("a")}} {
-		api := func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the other side is gone
-			if pieces != nil {
-				stream(pieces...)(w, r)
-			}
-			<-r.Context().Done()
-		}
-		g := p.start(t, api, nil, func(c *host.PluginConfig) { c.Timeout = 2 * time.Second })
-		v := ask(t, g, 1, "x")
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	named := map[string]http.HandlerFunc{"before the head": silent, "within the stream": func(w http.ResponseWriter, r *http.Request) {
+		stream(said("a"))(w, r)
+		silent(w, r)
+	}}
+	g := p.start(t, apis(named), nil, func(c *host.PluginConfig) { c.Timeout = 2 * time.Second })
+	for name := range named {
+		v := ask(t, g, 1, name)
 		require.Equal(t, abi.StatusRetry, v.Status, name)
 		require.Contains(t, v.Reason, ": EUNAVAILABLE: ", name)
-		require.Equal(t, refusal, replied(t, ask(t, g, 3, "x")), name)
+		require.Equal(t, refusal, replied(t, ask(t, g, 3, name)), name)
 	}
 }
 
@@ -349,9 +377,16 @@ func historyFits(t *testing.T, p plugins) {
 	require.Empty(t, v.Writes)
 	require.Empty(t, v.Reads)
 	require.Zero(t, with(before, "history_ttl", "0s").Writes[0].TTL)
-	require.Equal(t, 24*time.Hour, with(before, "model", "m").Writes[0].TTL)
-	for _, bad := range []string{"", "{", `{"messages":1}x`, `{"messages":[{"role":"user","content":"a"}]}`, `{"messages":[{"role":"assistant"},{}]}`, "\xff"} {
-		require.Equal(t, "u:eeee a:ffff", kept(t, with(bad, "model", "m")), "%q", bad)
+	bad := map[string]string{
+		"history:a": "", "history:b": "{", "history:c": `{"messages":1}x`, "history:d": `{"messages":[{"role":"user","content":"a"}]}`,
+		"history:e": `{"messages":[{"role":"assistant"},{}]}`, "history:f": "\xff",
+	}
+	g := p.start(t, api, bad, nil)
+	for key := range bad {
+		v, err := g.Handle(t, abi.Message{Platform: "irc", ChannelKey: key[len("history:"):]}, map[string]any{"content": "eeee", "is_addressed": true})
+		require.NoError(t, err)
+		require.Equal(t, "u:eeee a:ffff", kept(t, v), key)
+		require.Equal(t, 24*time.Hour, v.Writes[0].TTL)
 	}
 	// Quotes take twice their room where they are kept.
 	half := strings.Repeat(`\"`, 170_000)
