@@ -22,12 +22,14 @@ pub fn alloc(size: usize) -> *mut u8 {
         if document.capacity() > MAX_KEPT {
             *document = Vec::new();
         }
-        document.clear();
-        if document.try_reserve(size.max(4096)).is_err() {
-            return std::ptr::null_mut();
+        if document.len() < size {
+            let (room, there) = (size.max(4096), document.len());
+            if document.try_reserve_exact(room - there).is_err() {
+                return std::ptr::null_mut();
+            }
+            // The host writes to it behind the compiler's back, for which all of it has been written already.
+            document.resize(room, 0);
         }
-        // The memory counts as written, since the host writes to it behind the compiler's back.
-        document.resize(size, 0);
         document.as_mut_ptr()
     })
 }

@@ -25,6 +25,7 @@ impl<'w> Map<'w> {
         close(self.out, self.start, self.n, 0x80, 0xde)
     }
 
+    #[inline(always)]
     fn key(&mut self, key: &str) -> &mut Vec<u8> {
         self.n += 1;
         text(self.out, key);
@@ -32,6 +33,7 @@ impl<'w> Map<'w> {
     }
 
     /// Adds a text.
+    #[inline]
     pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
         text(self.key(key), value);
         self
@@ -192,6 +194,7 @@ fn close(out: &mut Vec<u8>, start: usize, n: usize, short: u8, long: u8) {
     }
 }
 
+#[inline(always)] // of a key that is known, nothing is left but its bytes
 fn text(out: &mut Vec<u8>, value: &str) {
     match value.len() {
         n @ 0..=31 => out.push(0xa0 | n as u8),
