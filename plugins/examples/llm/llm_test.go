@@ -301,14 +301,14 @@ func brokenStreams(t *testing.T, p plugins) {
 	}
 }
 
-// The plugin gives up before the daemon would, while it can still say so.
+// The request's time is over, and the call's is not.
 func timesOut(t *testing.T, p plugins) {
 	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	named := map[string]http.HandlerFunc{"before the head": silent, "within the stream": func(w http.ResponseWriter, r *http.Request) {
 		stream(said("a"))(w, r)
 		silent(w, r)
 	}}
-	g := p.start(t, apis(named), nil, func(c *host.PluginConfig) { c.Timeout = 2 * time.Second })
+	g := p.start(t, apis(named), nil, func(c *host.PluginConfig) { c.HTTP.Timeout = time.Second })
 	for name := range named {
 		v := ask(t, g, 1, name)
 		require.Equal(t, abi.StatusRetry, v.Status, name)

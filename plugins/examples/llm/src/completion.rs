@@ -15,10 +15,14 @@ pub fn body(settings: &Settings, history: &History, question: &str) -> String {
     object(|o| {
         o.text("model", &settings.model).bool("stream", true).array("messages", |messages| {
             if !settings.system_prompt.is_empty() {
-                messages.object(|m| drop(m.text("role", "system").text("content", &settings.system_prompt)));
+                messages.object(|m| {
+                    m.text("role", "system").text("content", &settings.system_prompt);
+                });
             }
             history.write(messages);
-            messages.object(|m| drop(m.text("role", "user").text("content", question)));
+            messages.object(|m| {
+                m.text("role", "user").text("content", question);
+            });
         });
         if let Some(temperature) = settings.temperature {
             o.float("temperature", temperature);
@@ -88,5 +92,17 @@ fn read(response: &mut Response<'_>) -> Result<String, Failure> {
         "error" => Err(Failure::again("the API broke its answer off")),
         _ if answer.trim().is_empty() => Err(Failure::again("the API's answer is empty")),
         _ => Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_is_left_of_the_call() {
+        assert_eq!(patience(Duration::from_secs(120)), Duration::from_secs(118));
+        assert_eq!(patience(Duration::from_secs(1)), Duration::from_millis(900));
+        assert_eq!(patience(Duration::ZERO), Duration::ZERO);
     }
 }

@@ -26,13 +26,20 @@ impl Turn {
     }
 
     fn write(&self, messages: &mut sgs::json::Array<'_>) {
-        messages.object(|m| drop(m.text("role", "user").text("content", &self.question)));
-        messages.object(|m| drop(m.text("role", "assistant").text("content", &self.answer)));
+        messages.object(|m| {
+            m.text("role", "user").text("content", &self.question);
+        });
+        messages.object(|m| {
+            m.text("role", "assistant").text("content", &self.answer);
+        });
     }
 
     /// The bytes that it takes where it is kept.
     fn size(&self) -> usize {
-        object(|o| drop(o.array("messages", |m| self.write(m)))).len()
+        object(|o| {
+            o.array("messages", |m| self.write(m));
+        })
+        .len()
     }
 }
 
@@ -40,7 +47,7 @@ impl History {
     pub fn load(call: &Call, settings: &Settings) -> Result<History, HostError> {
         let key = format!("history:{}", call.message.channel_key);
         let kept = settings.history_tokens > 0 && !call.message.channel_key.is_empty() && key.len() <= MAX_KEY;
-        let mut history = History { key: kept.then(|| key), turns: Vec::new() };
+        let mut history = History { key: kept.then_some(key), turns: Vec::new() };
         if let Some(key) = &history.key {
             if let Some(value) = call.state.get(key)? {
                 match turns(&value) {
@@ -69,7 +76,9 @@ impl History {
         if self.turns.is_empty() {
             return call.state.delete(key);
         }
-        let write = |o: &mut Object<'_>| drop(o.array("messages", |m| self.write(m)));
+        let write = |o: &mut Object<'_>| {
+            o.array("messages", |m| self.write(m));
+        };
         match settings.history_ttl {
             ttl if ttl.is_zero() => call.state.set(key, object(write)),
             ttl => call.state.set_for(key, object(write), ttl),

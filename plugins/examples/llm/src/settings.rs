@@ -33,8 +33,9 @@ impl Settings {
             temperature: config.get("temperature").and_then(Value::as_f64),
             max_tokens: config.get("max_tokens").and_then(Value::as_i64),
             history_tokens: config.get("history_tokens").and_then(Value::as_u64).unwrap_or(4000) as usize,
-            history_ttl: duration(&ttl)
-                .ok_or_else(|| format!("history_ttl is {:?}; write a whole number and s, m, h or d, at most 3650d, such as \"24h\"", ttl))?,
+            history_ttl: duration(&ttl).ok_or_else(|| {
+                format!("history_ttl is {:?}; write a whole number and s, m, h or d, at most 3650d, such as \"24h\"", ttl)
+            })?,
             refusal_text: text("refusal_text", "Sorry, I can't answer that right now."),
             only_addressed: config.get("only_addressed").and_then(Value::as_bool).unwrap_or(true),
             max_attempts: config.get("max_attempts").and_then(Value::as_u64).unwrap_or(3),

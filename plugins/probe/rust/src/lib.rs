@@ -62,7 +62,9 @@ impl Probe {
             "emit" => {
                 let name = |key| step.get(key).and_then(Value::as_str);
                 let to = To { platform: name("platform"), stream: name("stream") };
-                outcome(call.emit(to, |payload| drop(payload.text("text", step.text("text")))))
+                outcome(call.emit(to, |payload| {
+                    payload.text("text", step.text("text"));
+                }))
             }
             "get" => match call.state.get(step.text("key")) {
                 Ok(Some(value)) => String::from_utf8_lossy(&value).into_owned(),

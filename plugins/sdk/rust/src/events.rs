@@ -74,7 +74,11 @@ impl<R: Read> Lines<R> {
 }
 
 fn too_long() -> HostError {
-    HostError { function: "http_read", errno: Errno::LIMIT, text: format!("a line or event has more than {} bytes", MAX_LINE) }
+    HostError {
+        function: "http_read",
+        errno: Errno::LIMIT,
+        text: format!("a line or event has more than {} bytes", MAX_LINE),
+    }
 }
 
 fn host_error(error: io::Error) -> HostError {

@@ -91,7 +91,8 @@ pub fn stop<P: Plugin>(slot: &mut Option<P>) {
     }
 }
 
-pub(crate) const WRONG_CODEC: &str = "the module has no manifest that says codec msgpack; build it with sgstreamd plugin build";
+pub(crate) const WRONG_CODEC: &str =
+    "the module has no manifest that says codec msgpack; build it with sgstreamd plugin build";
 
 /// is_json tells a JSON object from a msgpack map, which never begins like one.
 pub(crate) fn is_json(document: &[u8]) -> bool {

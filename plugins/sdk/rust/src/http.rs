@@ -79,7 +79,11 @@ impl Request {
             map.int("timeout_ms", i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1));
         }
         if !self.secrets.is_empty() {
-            map.list("secrets", |ids| self.secrets.iter().for_each(|id| drop(ids.text(id))));
+            map.list("secrets", |ids| {
+                self.secrets.iter().for_each(|id| {
+                    ids.text(id);
+                })
+            });
         }
     }
 
@@ -90,7 +94,11 @@ impl Request {
             if self.headers[..i].iter().any(|field| same(&field)) {
                 continue;
             }
-            fields.list(name, |values| self.headers.iter().filter(same).for_each(|field| drop(values.text(&field.1))));
+            fields.list(name, |values| {
+                self.headers.iter().filter(same).for_each(|field| {
+                    values.text(&field.1);
+                })
+            });
         }
     }
 }
@@ -176,9 +184,9 @@ impl<'c> Response<'c> {
     /// The header fields, the name in lower case, each value by itself.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let fields = self.head().get("headers").unwrap_or(Value::EMPTY_MAP);
-        fields.entries().flat_map(|(name, values)| {
-            values.items().filter_map(move |value| Some((name.as_str()?, value.as_str()?)))
-        })
+        fields
+            .entries()
+            .flat_map(|(name, values)| values.items().filter_map(move |value| Some((name.as_str()?, value.as_str()?))))
     }
 
     /// Waits for more of the body and reads it: the number of bytes, 0 at the end.

@@ -148,10 +148,16 @@ pub(crate) fn value(out: &mut String, json: &Json<'_>) {
         Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Json::Number(number) => out.push_str(number),
         Json::Text(value) => text(out, value),
-        Json::Array(items) => Array::write(out, |array| items.iter().for_each(|item| drop(array.value(item)))),
-        Json::Object(members) => {
-            Object::write(out, |object| members.iter().for_each(|(key, member)| drop(object.value(key, member))))
-        }
+        Json::Array(items) => Array::write(out, |array| {
+            items.iter().for_each(|item| {
+                array.value(item);
+            })
+        }),
+        Json::Object(members) => Object::write(out, |object| {
+            members.iter().for_each(|(key, member)| {
+                object.value(key, member);
+            })
+        }),
     }
 }
 

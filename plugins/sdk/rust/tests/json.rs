@@ -14,7 +14,10 @@ fn what_is_read_is_written_again() {
     for (text, want) in [
         (" { \"a\\u0062\" : [ 1 , -2.5E1 , true , false , null ] } \n", r#"{"ab":[1,-2.5E1,true,false,null]}"#),
         (r#""\ud83d\ude00\n\/\"\\\b\f\r\t\u0000é""#, "\"😀\\n/\\\"\\\\\\u0008\\u000c\\r\\t\\u0000é\""),
-        (r#"["\ud83d","\ude00","\ud83dx","\ud83d\u0041","\ud83d\ud83d\ude00"]"#, "[\"\u{fffd}\",\"\u{fffd}\",\"\u{fffd}x\",\"\u{fffd}A\",\"\u{fffd}😀\"]"),
+        (
+            r#"["\ud83d","\ude00","\ud83dx","\ud83d\u0041","\ud83d\ud83d\ude00"]"#,
+            "[\"\u{fffd}\",\"\u{fffd}\",\"\u{fffd}x\",\"\u{fffd}A\",\"\u{fffd}😀\"]",
+        ),
         ("[18446744073709551616,1e400,-0,0.10,1E+2]", "[18446744073709551616,1e400,-0,0.10,1E+2]"),
         (r#"{"a":1,"a":2,"":{}}"#, r#"{"a":1,"a":2,"":{}}"#),
         ("[[],{},\"\",\"\u{7f}\"]", "[[],{},\"\",\"\u{7f}\"]"),
@@ -26,9 +29,52 @@ fn what_is_read_is_written_again() {
 #[test]
 fn what_is_malformed_is_an_error() {
     for text in [
-        "", " ", "nul", "truee", "{", "[", "[1", "[1,", "[1,]", "[,1]", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "{1:1}",
-        "\"", "\"\\", "\"\\x\"", "\"\\u00g0\"", "\"\\u+123\"", "\"\\u12\"", "\"a\nb\"", "\"\t\"", "01", "-", "-a", "1.", ".5", "1e", "1e+", "+1", "0x1",
-        "1 2", "[]]", "NaN", "Infinity", "'a'", "\u{feff}1", "\u{a0}1", "[1 2]", "{\"a\":1 \"b\":2}", "]", "}", ",",
+        "",
+        " ",
+        "nul",
+        "truee",
+        "{",
+        "[",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,1]",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{\"a\" 1}",
+        "{1:1}",
+        "\"",
+        "\"\\",
+        "\"\\x\"",
+        "\"\\u00g0\"",
+        "\"\\u+123\"",
+        "\"\\u12\"",
+        "\"a\nb\"",
+        "\"\t\"",
+        "01",
+        "-",
+        "-a",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "+1",
+        "0x1",
+        "1 2",
+        "[]]",
+        "NaN",
+        "Infinity",
+        "'a'",
+        "\u{feff}1",
+        "\u{a0}1",
+        "[1 2]",
+        "{\"a\":1 \"b\":2}",
+        "]",
+        "}",
+        ",",
     ] {
         assert!(Json::read(text).is_err(), "{text:?} is read");
     }
@@ -62,10 +108,21 @@ fn values_are_found() {
 #[test]
 fn objects_are_written() {
     let got = object(|o| {
-        o.text("a\"", "\u{1}").int("i", i64::MIN).float("f", 1.0).float("g", 1e300).float("h", f64::NAN).bool("b", true).null("n");
+        o.text("a\"", "\u{1}")
+            .int("i", i64::MIN)
+            .float("f", 1.0)
+            .float("g", 1e300)
+            .float("h", f64::NAN)
+            .bool("b", true)
+            .null("n");
         o.array("l", |l| {
             l.text("x").int(1).bool(false).null().float(0.5).value(&Json::read("{}").unwrap());
-            l.array(|l| drop(l.int(1))).object(|o| drop(o.int("z", 1).int("y", 2)));
+            l.array(|l| {
+                l.int(1);
+            })
+            .object(|o| {
+                o.int("z", 1).int("y", 2);
+            });
         });
         o.object("o", |_| {}).value("v", &Json::read("[1]").unwrap());
     });

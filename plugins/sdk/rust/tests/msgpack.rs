@@ -87,8 +87,17 @@ fn what_is_cut_or_lies_about_its_size_is_refused() {
 
 /// walk asks a value for everything, with all that is inside of it.
 fn walk(value: Value<'_>, depth: usize) -> usize {
-    let seen = value.as_str().map_or(0, str::len) + value.as_bytes().map_or(0, <[u8]>::len) + value.as_ext().map_or(0, |(_, b)| b.len());
-    let _ = (value.as_i64(), value.as_u64(), value.as_f64(), value.as_bool(), value.get("a").map(Value::raw), value.at(1).map(Value::raw));
+    let seen = value.as_str().map_or(0, str::len)
+        + value.as_bytes().map_or(0, <[u8]>::len)
+        + value.as_ext().map_or(0, |(_, b)| b.len());
+    let _ = (
+        value.as_i64(),
+        value.as_u64(),
+        value.as_f64(),
+        value.as_bool(),
+        value.get("a").map(Value::raw),
+        value.at(1).map(Value::raw),
+    );
     if depth == 0 {
         return seen;
     }
