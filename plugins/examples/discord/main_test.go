@@ -185,8 +185,8 @@ func TestReacts(t *testing.T) {
 
 // It runs before those that are parallel: it changes the settings of all.
 func TestSettingsAndTheGlobalLimit(t *testing.T) {
-	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure([]byte(`{}`))) })
-	require.NoError(t, sgs.TestConfigure([]byte(`{"base_url":"http://127.0.0.1:1/api/","allowed_mentions":["users"],"max_parts":1}`)))
+	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure(nil)) })
+	require.NoError(t, sgs.TestConfigure(sgs.Map{"base_url": "http://127.0.0.1:1/api/", "allowed_mentions": []any{"users"}, "max_parts": 1}))
 	got := sgs.TestIn(answers(1, made), told("51", sgs.Map{"text": "x"}))
 	require.Equal(t, "http://127.0.0.1:1/api/channels/51/messages", got.Requests[0].URL)
 	require.Equal(t, map[string]any{"parse": []any{"users"}}, sent(t, got.Requests[0])["allowed_mentions"])

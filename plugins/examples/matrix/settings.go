@@ -18,11 +18,7 @@ func defaults() settings {
 	return settings{baseURL: "https://matrix-client.matrix.org", msgtype: "m.text", markdown: true, maxParts: 10}
 }
 
-func (a *adapter) configure(json []byte) error {
-	config, err := sgs.Parse(json)
-	if err != nil {
-		return err
-	}
+func (a *adapter) configure(config sgs.Map) error {
 	a.settings = defaults()
 	if url := config.Text("base_url"); url != "" {
 		a.settings.baseURL = strings.TrimRight(url, "/")
