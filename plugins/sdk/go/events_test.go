@@ -29,6 +29,7 @@ func TestEvents(t *testing.T) {
 		"data:a\r\rdata:  b\r\n\r\n":       {{"message", "a", ""}, {"message", " b", ""}},
 		"\ufeffdata: a\n\n":                {{"message", "a", ""}},
 		"data: a\n\n\ufeffdata: b\n\n":     {{"message", "a", ""}},
+		"data: a\r\ndata: b\r\n\r\n":       {{"message", "a\nb", ""}},
 		"data: a\ndata\ndata: b\n\n":       {{"message", "a\n\nb", ""}},
 		"data\n\n":                         {{"message", "", ""}},
 		": comment\n\n\nevent: x\n\n":      nil,

@@ -90,7 +90,7 @@ func TestTheMessageArrivesWithItsTypes(t *testing.T) {
 		Payload: Map{
 			"nil": nil, "true": true, "int": int64(math.MinInt64), "uint": uint64(math.MaxUint64), "2^53+1": int64(1<<53 + 1),
 			"float": 1.0, "minus zero": math.Copysign(0, -1), "great": 1e300, "text": "é\"\\\n\x00😀", "not UTF-8": "\xff",
-			"bytes": []byte{0, 255}, "no bytes": []byte{}, "list": []any{int64(1), "a", []any{}}, "map": Map{"$binary": "not a tag"},
+			"bytes": []byte{0, 255}, "no bytes": []byte{}, "": "no key", strings.Repeat("long key", 10): "long", "list": []any{int64(1), "a", []any{}}, "map": Map{"$binary": "not a tag"},
 			"infinite": math.Inf(-1), "ext": Ext{-1, []byte{1, 2, 3, 4}}, "odd": Pairs{{int64(1), "a"}, {nil, Map{}}},
 			"tags": Map{"$binary": int64(1), "$map": int64(2)}, "dollars": Map{"$$a": Map{"$": nil}},
 		},

@@ -54,7 +54,7 @@ func skip(doc string, at int) int {
 			continue
 		}
 		size, values := head(doc, at)
-		if size < 0 || values > len(doc)-at {
+		if size < 0 {
 			return -1
 		}
 		at += size

@@ -86,19 +86,23 @@ func TestWhatIsEmittedIsAsShortAsMsgpackAllows(t *testing.T) {
 func TestAMessageInMsgpackIsRefused(t *testing.T) {
 	t.Parallel()
 	for doc, want := range map[string]string{
-		"\x80":                           "the message's document has no payload",
-		"\x81\xa7payload\xc0":            "the message's document is cut or malformed",
-		"\x81\xa7payload\x82\xa1a\x01":   "the message's document is cut or malformed",
-		"\x81\xa7payload\x81\xa1a\xd9":   "the message's document is cut or malformed",
-		"\x81\xa7payload\x80\x00":        "the message's document is cut or malformed",
-		"\x82\xa7payload\x80\xa2id":      "the message's document is cut or malformed",
-		"\x82\xa2id\xa3abc\xa7payload":   "the message's document is cut or malformed",
-		"\xdf\xff\xff\xff\xff\xa2id\x00": "the message's document is cut or malformed",
-		"\xde":                           "the message's document is cut or malformed",
+		"\x80":                                "the message's document has no payload",
+		"\x81\xa7payload\xc0":                 "the message's document is cut or malformed",
+		"\x81\xa7payload\x82\xa1a\x01":        "the message's document is cut or malformed",
+		"\x81\xa7payload\x81\xa1a\xd9":        "the message's document is cut or malformed",
+		"\x81\xa7payload\x80\x00":             "the message's document is cut or malformed",
+		"\x82\xa7payload\x80\xa2id":           "the message's document is cut or malformed",
+		"\x82\xa2id\xa3abc\xa7payload":        "the message's document is cut or malformed",
+		"\xdf\xff\xff\xff\xff\xa2id\x00":      "the message's document is cut or malformed",
+		"\xde":                                "the message's document is cut or malformed",
+		"\x81\xa7payload\x81\xa1a":            "the message's document is cut or malformed",
+		"\x81\xa7payload\x81\xa5a":            "the message's document is cut or malformed",
+		"\x81\xa7payload\xdf\xff\xff\xff\xff": "the message's document is cut or malformed",
 	} {
 		var in inbox
 		require.EqualError(t, in.open(codecMsgpack, doc), want, "%x", doc)
 	}
+	require.Negative(t, new(view).set("\x81\xa1a\xa5x", 0))
 	var in inbox
 	require.NoError(t, in.open(codecMsgpack, "\x87\xa2id\x01\xa2ts\xa1x\xa7attempt\xaa0123456789\xa8trace_id\x90\x01\xa1x\xa6future\x81\x01\x02\xa7payload\x82\x01\x02\xa1a\xa1b"))
 	require.Equal(t, Message{Payload: &in.payload}, in.message, "what is of another type is as good as absent")
