@@ -53,6 +53,7 @@ func FuzzPolicy(f *testing.F) {
 	for _, url := range []string{
 		"https://api.example.org/", "https://API.example.org:443/x?y#z", "https://api.example.org@evil.example/", `https://evil.example\@api.example.org/`,
 		"https://api.example.org%2eevil.example/", "https://api.example.org:/", "https://[::ffff:127.0.0.1]/", "https:api.example.org", "https://api.example.org\t/",
+		"https://api.example.org/?a b", "https://api.example.or\u212a/", "https://api.example.org/a b",
 	} {
 		f.Add("GET", url, "X-Name", "value")
 	}
@@ -74,6 +75,7 @@ func FuzzPolicy(f *testing.F) {
 		require.Contains(t, []string{"api.example.org", "api.example.org:443", "api.example.org:"}, strings.ToLower(r.URL.Host))
 		require.Contains(t, []string{"api.example.org", "api.example.org:443"}, strings.ToLower(r.Host))
 		require.Equal(t, "https", r.URL.Scheme)
+		require.False(t, strings.ContainsAny(r.URL.RequestURI(), " \t\r\n\x00"), "%q", r.URL.RequestURI())
 		require.True(t, slices.Contains(defaultMethods(), r.Method))
 		require.False(t, isHostsHeader(name))
 		require.False(t, strings.ContainsAny(value, "\r\n\x00"))

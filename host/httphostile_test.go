@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/alecthomas/units"
@@ -271,5 +272,37 @@ func TestASecretInACompressedBody(t *testing.T) {
 			_, errno = a.body()
 			require.Equal(t, abi.ErrnoOK, errno)
 		})
+	}
+}
+
+// What a server sends too much, or what is not read of an answer, is no part of the answer to the next request.
+func TestWhatIsLeftOfAnAnswerIsNotTheNext(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	url := serveRaw(t, func(conn net.Conn, _ *http.Request) {
+		n := asked.Add(1)
+		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n%d%s", n, strings.Repeat("x", 1999))
+		_, _ = io.WriteString(conn, answer+"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+		untilClosed(conn)
+	})
+	for name, limit := range map[string]units.Base2Bytes{"one that is read": units.MiB, "one that is too large": units.KiB} {
+		t.Run(name, func(t *testing.T) {
+			p := newBench(t, "").start(t, "http", withURL(url), withHTTP(func(c *HTTPConfig) { c.MaxResponse = limit }))
+			for range 3 {
+				a := newProgram().open(object{"url": url}).step(2, nth(0), stateBuffer, 1, 0, 0).step(4, stateBuffer, 1, 0, 0, 0).drain(nth(0)).ask(t, p)
+				a.handle()
+				require.EqualValues(t, 1, a.number())
+				require.Equal(t, fmt.Sprint(asked.Load()), a.rest[:1])
+				require.NotContains(t, a.rest, "forged")
+			}
+		})
+	}
+}
+
+func TestMethodsThatNobodyMayAllow(t *testing.T) {
+	t.Parallel()
+	for _, m := range []string{"CONNECT", "TRACE", "get", "", "GET ", "GET\r\n", "G ET", "é"} {
+		c := HTTPConfig{Methods: []string{m}}
+		require.ErrorContains(t, c.Validate(), "methods holds ", m)
 	}
 }
