@@ -12,11 +12,13 @@ func newPlugin() *cobra.Command {
 
 A plugin's folder holds its source, manifest.json and, in tests/, what it is tested with. What it is built into, one
 file NAME.wasm, is all that the daemon needs.`,
-		Example: `  sgstreamd plugin build my-bot
+		Example: `  sgstreamd plugin new my-bot
+  sgstreamd plugin test my-bot
+  sgstreamd plugin build my-bot
   sgstreamd plugin inspect my-bot/my-bot.wasm`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newPluginBuild(), newPluginTest(), newPluginInspect(), newPluginGrant())
+	c.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginInspect(), newPluginGrant())
 	return c
 }

@@ -133,28 +133,39 @@ func (m missing) Error() string { return string(m) }
 func (m missing) Unwrap() error { return ErrNoCompiler }
 
 // find returns the path of a program: in node_modules/.bin or tools/npm/node_modules/.bin of the folder or one above
-// it, or on PATH.
+// it, on PATH, or beside this program in the same way.
 func find(dir, program, remedy string) (string, error) {
 	at, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
+	if path := findAbove(at, program); path != "" {
+		return path, nil
+	}
+	if path, err := exec.LookPath(program); err == nil {
+		return filepath.Abs(path)
+	}
+	if self, err := os.Executable(); err == nil {
+		if path := findAbove(filepath.Dir(self), program); path != "" {
+			return path, nil
+		}
+	}
+	return "", missing("there is no " + program + "; " + remedy)
+}
+
+// findAbove looks where npm puts programs, in a folder and in those above it.
+func findAbove(at, program string) string {
 	for {
 		for _, bin := range []string{"node_modules/.bin", "tools/npm/node_modules/.bin"} {
 			if path, err := exec.LookPath(filepath.Join(at, bin, program)); err == nil {
-				return path, nil
+				return path
 			}
 		}
 		if filepath.Dir(at) == at {
-			break
+			return ""
 		}
 		at = filepath.Dir(at)
 	}
-	path, err := exec.LookPath(program)
-	if err != nil {
-		return "", missing("there is no " + program + "; " + remedy)
-	}
-	return filepath.Abs(path)
 }
 
 // sdk returns the folder of the SDK that has the file: sdk in the plugin's folder, or sdk/<language> in one above it.
