@@ -139,3 +139,28 @@ func (in *Inspection) AskedHosts(config map[string]any) ([]string, error) {
 	}
 	return hosts, nil
 }
+
+// Deliver hands an instance a document of that many zero bytes, which it then does not handle: for a tool that tries out
+// sgs_alloc. Its error is as that of Handle.
+func (p *Plugin) Deliver(ctx context.Context, size int) error {
+	if err := p.pool.acquire(ctx, nil); err != nil {
+		return p.named(err)
+	}
+	defer p.pool.release()
+	in := p.pool.take()
+	if in == nil {
+		var err error
+		if in, err = p.newInstance(ctx); err != nil {
+			return p.named(err)
+		}
+	}
+	c, end := in.begin(ctx, nil)
+	_, err := c.deliver(make([]byte, size))
+	end()
+	if err != nil {
+		in.close()
+		return p.named(err)
+	}
+	p.giveBack(in)
+	return nil
+}

@@ -133,6 +133,9 @@ func (in *instance) handle(ctx context.Context, m *abi.Message, doc []byte) (abi
 	return c.verdict(stack[0])
 }
 
+// StopFailed is the text of the log line about an instance whose sgs_stop failed.
+const StopFailed = "an instance did not stop in good order"
+
 // stop calls sgs_stop where the guest has it. What goes wrong in it is logged only: the instance ends anyway.
 func (in *instance) stop(ctx context.Context) {
 	f := in.module.ExportedFunction(abi.ExportStop)
@@ -142,7 +145,7 @@ func (in *instance) stop(ctx context.Context) {
 	c, end := in.begin(ctx, nil)
 	defer end()
 	if err := c.invoke(abi.ExportStop, f, nil); err != nil {
-		c.log(slog.LevelWarn, "an instance did not stop in good order", slog.Any("error", err))
+		c.log(slog.LevelWarn, StopFailed, slog.Any("error", err))
 	}
 }
 
