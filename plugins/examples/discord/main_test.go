@@ -100,7 +100,7 @@ func TestRejectsWhatDiscordCantTake(t *testing.T) {
 		"discord: the label of a button has 80 characters at most":                                                                     {"text": "x", "buttons": []any{strings.Repeat("ä", 81)}},
 		"discord: the value of a button has 100 characters at most":                                                                    {"text": "x", "buttons": []any{sgs.Map{"label": "x", "value": strings.Repeat("v", 101)}}},
 		"discord: a message has 10 embeds at most":                                                                                     {"text": "x", "embeds": make([]any, 11)},
-		"discord: embeds: JSON has no such value (part 1 of 1)":                                                                        {"text": "x", "embeds": []any{[]byte("x")}},
+		"discord: embeds: 0: can't be in JSON (part 1 of 1)":                                                                           {"text": "x", "embeds": []any{sgs.Ext{}}},
 	} {
 		got := sgs.Test(told("44", fields))
 		require.Equal(t, abi.StatusReject, got.Status, want)
@@ -185,7 +185,7 @@ func TestReacts(t *testing.T) {
 
 // It runs before those that are parallel: it changes the settings of all.
 func TestSettingsAndTheGlobalLimit(t *testing.T) {
-	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure(nil)) })
+	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure(sgs.Map{})) })
 	require.NoError(t, sgs.TestConfigure(sgs.Map{"base_url": "http://127.0.0.1:1/api/", "allowed_mentions": []any{"users"}, "max_parts": 1}))
 	got := sgs.TestIn(answers(1, made), told("51", sgs.Map{"text": "x"}))
 	require.Equal(t, "http://127.0.0.1:1/api/channels/51/messages", got.Requests[0].URL)

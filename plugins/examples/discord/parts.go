@@ -83,7 +83,7 @@ func (s *settings) finish(m *outbound.Message, parts []part) {
 // request writes the message as JSON or, where there are files, as a form.
 func (p part) request() (sgs.Request, error) {
 	if len(p.files) == 0 {
-		body, err := webapi.Encode(p.body)
+		body, err := sgs.AppendJSON(nil, p.body)
 		return sgs.Request{Header: map[string]string{"Content-Type": "application/json"}, Body: body}, err
 	}
 	var attachments []any
@@ -91,7 +91,7 @@ func (p part) request() (sgs.Request, error) {
 		attachments = append(attachments, sgs.Map{"id": i, "filename": f.Name})
 	}
 	p.body["attachments"] = attachments
-	body, err := webapi.Encode(p.body)
+	body, err := sgs.AppendJSON(nil, p.body)
 	if err != nil {
 		return sgs.Request{}, err
 	}

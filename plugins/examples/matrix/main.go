@@ -64,7 +64,7 @@ func (a *adapter) send(c *sgs.Call, m *outbound.Message, e event, n int) error {
 		}
 		e.content["url"] = url
 	}
-	body, err := webapi.Encode(e.content)
+	body, err := sgs.AppendJSON(nil, e.content)
 	if err != nil {
 		return &webapi.Failure{Outcome: webapi.Refused, Reason: err.Error()}
 	}

@@ -107,7 +107,7 @@ func TestWaitsForALimitBetweenParts(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure(nil)) })
+	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure(sgs.Map{})) })
 	require.NoError(t, sgs.TestConfigure(sgs.Map{"base_url": "http://127.0.0.1:1/", "msgtype": "m.notice", "markdown": false, "max_parts": 1}))
 	got := sgs.TestIn(in(made), told(sgs.Map{"text": "**x**"}))
 	require.True(t, strings.HasPrefix(got.Requests[0].URL, "http://127.0.0.1:1/_matrix/"), got.Requests[0].URL)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	sgs "github.com/sgstreamd/sgstreamd/plugins/sdk/go"
 	"github.com/sgstreamd/sgstreamd/plugins/sdk/go/split"
-	"github.com/sgstreamd/sgstreamd/plugins/sdk/go/webapi"
 )
 
 func TestFormats(t *testing.T) {
@@ -85,7 +85,7 @@ func TestPartsFitTheirEvents(t *testing.T) {
 	} {
 		parts := split.Text(strings.Repeat(unit, 150_000/len(unit)), maxText, cost)
 		for _, part := range parts {
-			doc, err := webapi.Encode(settings.text(part))
+			doc, err := sgs.AppendJSON(nil, settings.text(part))
 			require.NoError(t, err)
 			require.Less(t, len(doc), 60_000, unit)
 		}

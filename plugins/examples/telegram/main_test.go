@@ -187,7 +187,7 @@ func TestASmallTextIsTheCaption(t *testing.T) {
 
 // It runs before those that are parallel: it changes the settings of all.
 func TestSettings(t *testing.T) {
-	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure(nil)) })
+	t.Cleanup(func() { require.NoError(t, sgs.TestConfigure(sgs.Map{})) })
 	require.NoError(t, sgs.TestConfigure(sgs.Map{"base_url": "http://127.0.0.1:1/", "parse_mode": "HTML", "link_previews": false, "when_unsure": "reject", "max_parts": 2}))
 	got := sgs.TestIn(in(made), told("69", sgs.Map{"text": "<b>x</b>"}))
 	require.Equal(t, abi.StatusDone, got.Status, got.Reason)
@@ -213,6 +213,6 @@ func TestSettings(t *testing.T) {
 	refused := sgs.Answer{Errno: abi.ErrnoUnavailable, Text: "dial tcp 127.0.0.1:1: connect: connection refused"}
 	require.Equal(t, abi.StatusRetry, sgs.TestIn(in(refused), told("69", sgs.Map{"text": "x"})).Status, "nothing was sent")
 
-	require.NoError(t, sgs.TestConfigure(nil))
+	require.NoError(t, sgs.TestConfigure(sgs.Map{}))
 	require.Equal(t, abi.StatusDone, sgs.TestIn(in(made), m).Status, "by default it is sent again")
 }

@@ -31,5 +31,5 @@ func (m *moves) note(from, to string) {
 	if m.to == nil || len(m.to) == maxMoves {
 		m.to = map[string]string{}
 	}
-	m.to[strings.Clone(from)] = to // from may be a part of the message, whose memory is used again
+	m.to[strings.Clone(from)] = to // of a message, which should not be kept with it
 }

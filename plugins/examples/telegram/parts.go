@@ -152,7 +152,7 @@ func (p part) request(chat string) (sgs.Request, error) {
 	fields := maps.Clone(p.fields)
 	fields["chat_id"] = chat
 	if p.file == nil {
-		body, err := webapi.Encode(fields)
+		body, err := sgs.AppendJSON(nil, fields)
 		return sgs.Request{Header: map[string]string{"Content-Type": "application/json"}, Body: body}, err
 	}
 	var form webapi.Form
@@ -161,7 +161,7 @@ func (p part) request(chat string) (sgs.Request, error) {
 			form.Text(name, text)
 			continue
 		}
-		value, err := webapi.Encode(fields[name])
+		value, err := sgs.AppendJSON(nil, fields[name])
 		if err != nil {
 			return sgs.Request{}, err
 		}

@@ -41,7 +41,7 @@ func (l *Limits) Note(key string, d time.Duration) {
 		l.until = map[string]time.Time{}
 	}
 	if at := now.Add(d); at.After(l.until[key]) {
-		l.until[strings.Clone(key)] = at // the key may be a part of the message, whose memory is used again
+		l.until[strings.Clone(key)] = at // of a message, which should not be kept with it
 	}
 }
 

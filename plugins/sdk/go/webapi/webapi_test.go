@@ -2,72 +2,16 @@ package webapi
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
-	"math"
 	"mime"
 	"mime/multipart"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	sgs "github.com/sgstreamd/sgstreamd/plugins/sdk/go"
 )
-
-func TestEncodesJSON(t *testing.T) {
-	t.Parallel()
-	got, err := Encode(sgs.Map{
-		"text": "a\"b\\c\n\x01é😀\xff</script>", "n": int64(-1), "u": uint64(math.MaxUint64), "f": 0.5, "list": []any{nil, true, []string{"x"}}, "empty": sgs.Map{},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"empty":{},"f":0.5,"list":[null,true,["x"]],"n":-1,"text":"a\"b\\c\n\u0001é😀` + "\uFFFD" + `</script>","u":18446744073709551615}`
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Error(diff)
-	}
-	deep := any("x")
-	for range 300 {
-		deep = []any{deep}
-	}
-	for _, v := range []any{math.NaN(), math.Inf(1), []byte("x"), struct{}{}, deep, sgs.Map{"a": []any{sgs.Ext{}}}} {
-		if _, err := Encode(v); err == nil {
-			t.Errorf("%v was written", v)
-		}
-	}
-}
-
-// FuzzEncode holds what is written against the standard library's reader.
-func FuzzEncode(f *testing.F) {
-	f.Add("key", "te\"xt\u2028", 0.25)
-	f.Fuzz(func(t *testing.T, key, text string, n float64) {
-		got, err := Encode(sgs.Map{key: []any{text, n}})
-		if err != nil {
-			if !math.IsNaN(n) && !math.IsInf(n, 0) {
-				t.Fatal(err)
-			}
-			return
-		}
-		var back map[string][]any
-		if err := json.Unmarshal(got, &back); err != nil {
-			t.Fatalf("%s: %v", got, err)
-		}
-		valid := func(s string) string {
-			var b strings.Builder
-			for _, r := range s { // each byte on its own, as Encode does
-				b.WriteRune(r)
-			}
-			return b.String()
-		}
-		if diff := cmp.Diff(map[string][]any{valid(key): {valid(text), n}}, back); diff != "" {
-			t.Fatal(diff)
-		}
-	})
-}
 
 func TestWritesForms(t *testing.T) {
 	t.Parallel()
