@@ -394,6 +394,7 @@ func historyFits(t *testing.T, p plugins) {
 		`{"role":"user","content":"new"},{"role":"assistant","content":"` + half + `"}]}`
 	v = ask(t, p.start(t, stream(said(strings.Repeat("x", 500_000)), done), map[string]string{"history:irc:42": large},
 		func(c *host.PluginConfig) { c.Config["history_tokens"], c.HTTP.MaxRequest = 1_000_000, 8<<20 }), 1, "eeee")
+	require.Len(t, v.Writes, 1)
 	require.LessOrEqual(t, len(v.Writes[0].Value), abi.MaxStateValueBytes)
 	require.Regexp(t, `^u:new a:"+ u:eeee a:x+$`, kept(t, v))
 }
