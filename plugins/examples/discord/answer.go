@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	sgs "github.com/sgstreamd/sgstreamd/plugins/sdk/go"
@@ -38,9 +39,8 @@ func (a *adapter) judge(answer *webapi.Answer, key string, done bool) error {
 // describe is what Discord says is wrong.
 func describe(answer *webapi.Answer) string {
 	text := strconv.Itoa(answer.Status)
-	message := cmp.Or(answer.Body.Text("message"), answer.Text)
-	if message != "" {
-		text += ": " + message
+	if message := cmp.Or(answer.Body.Text("message"), answer.Text); message != "" {
+		text += ": " + strings.TrimPrefix(message, text+": ") // some of Discord's begin with the status
 	}
 	if code := answer.Body.Int("code"); code != 0 {
 		text += " (code " + strconv.FormatInt(code, 10) + ")"

@@ -120,7 +120,7 @@ func TestWhatAnswersMean(t *testing.T) {
 	}{
 		{sgs.Answer{Status: 400, Body: []string{`{"code":50035,"message":"Invalid Form Body","errors":{"embeds":{"0":{"title":{"_errors":[{"code":"X","message":"Too long."}]}}}}}`}},
 			refused, 0, "discord: 400: Invalid Form Body (code 50035): embeds.0.title: Too long. (part 1 of 1)"},
-		{sgs.Answer{Status: 401, Body: []string{`{"message":"401: Unauthorized","code":0}`}}, refused, 0, "discord: 401: 401: Unauthorized (part 1 of 1)"},
+		{sgs.Answer{Status: 401, Body: []string{`{"message":"401: Unauthorized","code":0}`}}, refused, 0, "discord: 401: Unauthorized (part 1 of 1)"},
 		{sgs.Answer{Status: 403, Body: []string{`{"message":"Missing Access","code":50001}`}}, refused, 0, "discord: 403: Missing Access (code 50001) (part 1 of 1)"},
 		{sgs.Answer{Status: 404, Body: []string{`{"message":"Unknown Channel","code":10003}`}}, refused, 0, "discord: 404: Unknown Channel (code 10003) (part 1 of 1)"},
 		{sgs.Answer{Status: 413, Body: []string{`{"message":"Request entity too large","code":40005}`}}, refused, 0, "discord: 413: Request entity too large (code 40005) (part 1 of 1)"},

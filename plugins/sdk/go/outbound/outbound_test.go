@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,9 +35,9 @@ func TestReadsWhatIsToBeDelivered(t *testing.T) {
 		},
 		"buttons": {
 			sgs.Map{"type": "buttons", "channel_id": "42", "text": "pick", "buttons": []any{
-				"a", sgs.Map{"label": "b", "value": "2"}, sgs.Map{"text": "c", "url": "https://c.example"}}},
+				"a", sgs.Map{"label": "b", "value": "2"}, sgs.Map{"text": "c", "url": "https://c.example"}, sgs.Map{"label": "d"}}},
 			Message{Type: TypeButtons, Channel: "42", Text: "pick", Key: "out 1-0",
-				Buttons: [][]Button{{{"a", "a", ""}, {"b", "2", ""}, {"c", "", "https://c.example"}}}},
+				Buttons: [][]Button{{{"a", "a", ""}, {"b", "2", ""}, {"c", "", "https://c.example"}, {"d", "d", ""}}}},
 		},
 		"rows": {
 			sgs.Map{"type": "message", "channel_id": "42", "text": "pick", "buttons": []any{[]any{"a"}, []any{"b", "c"}}},
@@ -86,4 +87,36 @@ func TestWrapsRows(t *testing.T) {
 	if len(got) != 4 || len(got[0]) != 3 || len(got[1]) != 5 || len(got[3]) != 2 {
 		t.Errorf("%v", got)
 	}
+}
+
+// FuzzRead holds what adapters rely on, whatever a payload is made of.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"type":"buttons","channel_id":1,"text":"x","buttons":[["a",{"label":"b","url":"u"}],"c"],"files":[{"name":"a/b","data":"x"}]}`))
+	f.Add([]byte(`{"type":"reaction","channel_id":"1","reply_to":-2,"emoji":"e"}`))
+	f.Fuzz(func(t *testing.T, json []byte) {
+		payload, err := sgs.Parse(json)
+		if err != nil {
+			return
+		}
+		m, err := Read(&sgs.Message{Stream: "s", ID: "1-0", Payload: payload})
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("more than one line: %q", err)
+			}
+			return
+		}
+		if m.Channel == "" || m.Key == "" || m.Text == "" && len(m.Files) == 0 && len(m.Embeds) == 0 && m.Emoji == "" {
+			t.Fatalf("%+v", m)
+		}
+		for _, file := range m.Files {
+			if file.Name == "" || strings.ContainsAny(file.Name, "/\\\r\n") || !strings.Contains(file.ContentType, "/") || strings.ContainsAny(file.ContentType, "\r\n") {
+				t.Fatalf("%+v", file)
+			}
+		}
+		for _, row := range Wrap(m.Buttons, 5) {
+			if len(row) == 0 || len(row) > 5 || row[0].Label == "" || (row[0].URL == "") == (row[0].Value == "") {
+				t.Fatalf("%+v", row)
+			}
+		}
+	})
 }

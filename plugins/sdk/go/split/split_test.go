@@ -74,6 +74,15 @@ func TestClosesAndReopensCodeBlocks(t *testing.T) {
 	}
 }
 
+// A block is never cut behind its first line, which would leave nothing in it.
+func TestABlockHasSomethingInIt(t *testing.T) {
+	t.Parallel()
+	got := Text("```go\n"+strings.Repeat("x", 150), 110, UTF16)
+	if len(got) != 2 || !strings.HasPrefix(got[0], "```go\nxxx") || !strings.HasPrefix(got[1], "```go\nxxx") {
+		t.Errorf("%q", got)
+	}
+}
+
 // A block that ends right where it is cut is not opened again for nothing.
 func TestABlockThatEndsAtTheCut(t *testing.T) {
 	t.Parallel()
