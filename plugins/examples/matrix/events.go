@@ -16,12 +16,13 @@ const maxText = 48_000
 
 // cost is what a character comes to in an event, in bytes: in JSON, and again in HTML in JSON.
 func cost(r rune) int {
-	switch {
-	case strings.ContainsRune("*_`[", r): // it may become a tag, or half of one
+	switch r {
+	case '*', '_', '`', '[': // it may become a tag, or half of one
 		return 9
-	case strings.ContainsRune("\"\\&<>\n", r):
+	case '"', '\\', '&', '<', '>', '\n':
 		return 8
-	case r < ' ', r == 0x7f:
+	}
+	if r < ' ' || r == 0x7f {
 		return 12
 	}
 	return 2 * utf8.RuneLen(r)

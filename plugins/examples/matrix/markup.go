@@ -21,20 +21,26 @@ type formatter struct {
 
 // escape writes a text in which nothing is markup. No character of it can end an attribute or begin a tag.
 func (f *formatter) escape(text string) {
-	for _, r := range text {
-		switch r {
+	plain := 0 // where the text begins that is not written yet
+	for i := range len(text) {
+		entity := ""
+		switch text[i] {
 		case '&':
-			f.out.WriteString("&amp;")
+			entity = "&amp;"
 		case '<':
-			f.out.WriteString("&lt;")
+			entity = "&lt;"
 		case '>':
-			f.out.WriteString("&gt;")
+			entity = "&gt;"
 		case '"':
-			f.out.WriteString("&#34;")
+			entity = "&#34;"
 		default:
-			f.out.WriteRune(r)
+			continue
 		}
+		f.out.WriteString(text[plain:i])
+		f.out.WriteString(entity)
+		plain = i + 1
 	}
+	f.out.WriteString(text[plain:])
 }
 
 // blocks writes a text with code blocks in it.
@@ -139,10 +145,14 @@ func (f *formatter) mark(text string, before rune, depth int) int {
 	return len(inner) + 2*len(delimiter)
 }
 
+// maxClosings is how many closing delimiters are looked at.
+const maxClosings = 8
+
 // enclosed returns what stands before the closing delimiter: no white space within it on either side, and no more of
 // a word behind a _.
 func enclosed(text, delimiter string) (string, bool) {
-	for from := 0; ; {
+	from := 0
+	for range maxClosings {
 		end := strings.Index(text[from:], delimiter)
 		if end < 0 {
 			return "", false
@@ -153,11 +163,12 @@ func enclosed(text, delimiter string) (string, bool) {
 		if inner != "" && strings.TrimSpace(inner) == inner && !(delimiter == "_" && isWord(next)) && !(delimiter == "*" && next == '*') {
 			return inner, true
 		}
-		if inner == "" || from > 1000 {
+		if inner == "" {
 			return "", false
 		}
 		from = end + len(delimiter)
 	}
+	return "", false
 }
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -82,15 +82,18 @@ func (w *walker) step() bool {
 	if w.text[w.at] == '`' {
 		return w.stepTicks()
 	}
-	r, size := utf8.DecodeRuneInString(w.text[w.at:])
-	if unicode.IsSpace(r) {
+	r, size := rune(w.text[w.at]), 1
+	if r >= utf8.RuneSelf {
+		r, size = utf8.DecodeRuneInString(w.text[w.at:])
+	}
+	if (r <= ' ' || r > 0x7f) && unicode.IsSpace(r) {
 		w.look(r)
 	}
 	if w.left -= w.cost(r); w.left < 0 {
 		return false
 	}
 	w.at += size
-	if !w.in.isOpen() && strings.ContainsRune("。！？", r) && w.left > 0 && w.at < len(w.text) { // scripts without spaces
+	if r > 0x7f && !w.in.isOpen() && strings.ContainsRune("。！？", r) && w.left > 0 && w.at < len(w.text) { // scripts without spaces
 		w.seen[sentence] = cut{w.at, w.at, w.in}
 	}
 	return true
