@@ -25,6 +25,7 @@ func TestFormats(t *testing.T) {
 		"[a*b*](https://a.example/?q=1&r=\"2)":     "[a<em>b</em>](https://a.example/?q=1&amp;r=&#34;2)",
 		"[a](https://a.example/?q=1&r=2)!":         `<a href="https://a.example/?q=1&amp;r=2">a</a>!`,
 		"[x](javascript:alert(1)) **b**":           "[x](javascript:alert(1)) <strong>b</strong>",
+		"_a_b_ and *c*":                            "<em>a_b</em> and <em>c</em>",
 		"one\n**two**":                             "one<br><strong>two</strong>",
 		"see:\n```go\nif a < b {\n}\n```\nthat is": `see:<pre><code class="language-go">if a &lt; b {` + "\n}</code></pre>that is",
 		"```\nno language\n```":                    "<pre><code>no language</code></pre>",
