@@ -77,9 +77,30 @@ func stall(conn net.Conn) error {
 	return err
 }
 
-// A server that stops reading holds up who writes to it, and, over HTTP/2, who reads from it. It does not hold the call up.
+// A server that stops reading holds up who writes to it, and, over HTTP/2, who reads from it. It does not hold the call up,
+// and not for long the connection and the places.
 func TestAServerThatStopsReading(t *testing.T) {
 	t.Parallel()
+	free := func(t *testing.T, p *Plugin, within time.Duration) {
+		ctx, cancel := context.WithTimeout(t.Context(), within)
+		defer cancel()
+		require.NoError(t, p.egress.places.Acquire(ctx, int64(p.cfg.HTTP.MaxConcurrent)), "a request is still under way")
+	}
+	t.Run("and the plugin ends", func(t *testing.T) {
+		t.Parallel()
+		p := stalled(t)
+		require.NoError(t, p.Close(t.Context()))
+		free(t, p, writeTimeout/2)
+	})
+	t.Run("and the plugin goes on", func(t *testing.T) {
+		t.Parallel()
+		free(t, stalled(t), 3*writeTimeout)
+	})
+}
+
+// stalled is a plugin one of whose calls has met such a server, and is over.
+func stalled(t *testing.T) *Plugin {
+	t.Helper()
 	s := httptest.NewTLSServer(nil) // for its certificate
 	t.Cleanup(s.Close)
 	config := s.TLS.Clone()
@@ -113,20 +134,7 @@ func TestAServerThatStopsReading(t *testing.T) {
 	_, err = handle(p, prog.drain(nth(0)).document())
 	require.ErrorIs(t, err, ErrDeadline)
 	require.Less(t, time.Since(began), 10*time.Second)
-	requireEndsSoon(t, p)
-}
-
-// requireEndsSoon closes the plugin, and asserts that nothing holds it up.
-func requireEndsSoon(t *testing.T, p *Plugin) {
-	t.Helper()
-	ended := make(chan error, 1)
-	go func() { ended <- p.Close(context.Background()) }()
-	select {
-	case err := <-ended:
-		require.NoError(t, err)
-	case <-time.After(20 * time.Second):
-		require.Fail(t, "the plugin did not end")
-	}
+	return p
 }
 
 // What is done to connect to a server ends with the request that it is done for, and not only after its own time.
