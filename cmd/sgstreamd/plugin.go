@@ -19,6 +19,6 @@ file NAME.wasm, is all that the daemon needs.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginInspect(), newPluginCheck(), newPluginGrant())
+	c.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginInspect(), newPluginCheck(), newPluginBench(), newPluginGrant())
 	return c
 }

@@ -4,6 +4,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +15,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/alecthomas/units"
-
 	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/envelope"
 	"github.com/sgstreamd/sgstreamd/host"
+	"github.com/sgstreamd/sgstreamd/internal/granted"
 )
 
 // Options say what is tried out.
@@ -31,6 +31,9 @@ type Options struct {
 	Scratch string
 	// Config is a configuration that the plugin takes; nil makes one from the schema of its manifest.
 	Config map[string]any
+	// Timeout is the deadline of a call, unless the module's manifest asks for another; 0 is 10 s, which is long for a call
+	// that waits for nobody.
+	Timeout time.Duration
 }
 
 // Result is what one check found.
@@ -81,6 +84,7 @@ func Run(ctx context.Context, o Options, report func(Result)) error {
 		report(Result{Name: "the contract", Problem: in.Refused})
 		return nil
 	}
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 	k := &kit{o: o, in: in, config: o.Config}
 	if k.config == nil {
 		k.config = exampleOf(in.Manifest.Config)
@@ -119,9 +123,6 @@ func (k *kit) writeSecret() error {
 	k.secret = filepath.Join(k.o.Scratch, "secret")
 	return os.WriteFile(k.secret, []byte("not-a-real-secret"), 0o600)
 }
-
-// timeout is long for a call that waits for nobody.
-const timeout = 10 * time.Second
 
 // world is what a plugin lives in during a check.
 type world struct {
@@ -173,29 +174,15 @@ func (k *kit) load(ctx context.Context, w *world) (*plugin, error) {
 
 // grant is what the manifest asks for, and as much as a check needs. No instance is replaced for its age or growth.
 func (k *kit) grant(w *world) host.PluginConfig {
-	cfg, m := host.DefaultPlugin(), k.in.Manifest
-	cfg.Config, cfg.MaxInstances, cfg.RecycleCalls = w.config, max(w.size, 1), 0
-	cfg.Timeout = timeout
-	if least, err := time.ParseDuration(m.Limits.Timeout); err == nil {
-		cfg.Timeout = max(cfg.Timeout, least)
+	cfg := granted.To(k.in, w.config)
+	cfg.MaxInstances, cfg.RecycleCalls, cfg.RecycleMemory = max(w.size, 1), 0, cfg.MemoryLimit
+	if k.in.Manifest.Limits.Timeout == "" {
+		cfg.Timeout = k.o.Timeout
 	}
-	if least, err := units.ParseBase2Bytes(m.Limits.Memory); err == nil {
-		cfg.MemoryLimit = max(cfg.MemoryLimit, least)
+	if k.in.Manifest.Hosts == nil || w.module != "" && len(cfg.HTTP.Origins) == 0 {
+		cfg.HTTP.Origins = []string{"https://example.org"}
 	}
-	cfg.RecycleMemory = cfg.MemoryLimit
-	cfg.HTTP.Origins = []string{"https://example.org"}
-	if asked, err := k.in.AskedHosts(w.config); err == nil && m.Hosts != nil {
-		cfg.HTTP.Origins = asked
-	}
-	for _, id := range m.Secrets {
-		if len(cfg.HTTP.Origins) == 0 {
-			break
-		}
-		s := host.DefaultSecret()
-		id = strings.TrimSuffix(id, abi.OptionalMark)
-		s.File, s.Origins, s.Header, s.Format = k.secret, cfg.HTTP.Origins, "X-"+strings.ReplaceAll(id, "_", "-"), "{secret}"
-		cfg.Secrets[id] = s
-	}
+	granted.Secrets(&cfg, k.in, k.secret)
 	return cfg
 }
 
