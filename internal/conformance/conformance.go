@@ -76,23 +76,23 @@ func checks() []check {
 // Run does all checks, and calls report with each result. A module that does not start is not tried further. The error
 // is about what can't be tried at all.
 func Run(ctx context.Context, o Options, report func(Result)) error {
-	in, err := host.Inspect(ctx, o.Module)
-	if err != nil {
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	k := &kit{o: o, config: o.Config}
+	if err := k.inspect(ctx); err != nil {
 		return err
 	}
-	if in.Refused != "" {
-		report(Result{Name: "the contract", Problem: in.Refused})
+	const contract = "the contract: imports, exports, manifest"
+	if k.in.Refused != "" {
+		report(Result{Name: contract, Problem: k.in.Refused})
 		return nil
 	}
-	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
-	k := &kit{o: o, in: in, config: o.Config}
 	if k.config == nil {
-		k.config = exampleOf(in.Manifest.Config)
+		k.config = exampleOf(k.in.Manifest.Config)
 	}
 	if err := k.writeSecret(); err != nil {
 		return err
 	}
-	report(Result{Name: "the contract: imports, exports, manifest"})
+	report(Result{Name: contract})
 	for _, c := range checks() {
 		note, err := c.run(ctx, k)
 		if ctx.Err() != nil {
@@ -117,6 +117,11 @@ type kit struct {
 	in     host.Inspection
 	config map[string]any
 	secret string // the file of every secret
+}
+
+func (k *kit) inspect(ctx context.Context) (err error) {
+	k.in, err = host.Inspect(ctx, k.o.Module)
+	return err
 }
 
 func (k *kit) writeSecret() error {
