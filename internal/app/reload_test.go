@@ -38,9 +38,15 @@ func put(t *testing.T, dir, name string, module []byte) {
 }
 
 // answers are the payloads on the console's stream.
-func answers(t *testing.T, c redis.UniversalClient) (all []map[string]any) {
+func answers(t *testing.T, c redis.UniversalClient) []map[string]any {
 	t.Helper()
-	entries, err := c.XRange(t.Context(), "sg:stream:outbound:console", "-", "+").Result()
+	return payloads(t, c, "sg:stream:outbound:console")
+}
+
+// payloads are those on a stream.
+func payloads(t *testing.T, c redis.UniversalClient, stream string) (all []map[string]any) {
+	t.Helper()
+	entries, err := c.XRange(t.Context(), stream, "-", "+").Result()
 	require.NoError(t, err)
 	for _, e := range entries {
 		doc, err := envelope.ToJSON([]byte(e.Values["data"].(string)))
