@@ -141,6 +141,16 @@ func (f *devFlags) assign(cfg *config.Config) error {
 	return nil
 }
 
+// used are the plugins that dev uses. To compile the others of a folder takes its time, and what they would have to be
+// granted is nobody's concern here.
+func used(cfg config.Config) []string {
+	names := slices.Clone(cfg.Outbound.Platforms)
+	if cfg.Inbound.Enabled {
+		names = append(names, cfg.Inbound.Processor)
+	}
+	return names
+}
+
 // findPlugins is the folder plugins beside the program, where `make build plugins` puts it, or else the one
 // in the current folder.
 func findPlugins() string {
@@ -178,7 +188,7 @@ func runDev(cmd *cobra.Command, cfg config.Config, log *slog.Logger) error {
 			talked <- nil
 		}
 	}()
-	err = app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut, Started: func(app.Addresses) { close(started) }})
+	err = app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut, Only: used(cfg), Started: func(app.Addresses) { close(started) }})
 	cancel()
 	return errors.Join(err, <-talked)
 }

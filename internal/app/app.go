@@ -36,6 +36,8 @@ type Options struct {
 	Log *slog.Logger
 	// Cut, when it is closed, ends a drain at once.
 	Cut <-chan struct{}
+	// Only are the names of the plugins that are looked at; nil for every one in the folder.
+	Only []string
 	// Reload tells, each time that something is received, that the plugins' configuration is to be taken anew, and Reread
 	// reads it. Nil is never.
 	Reload <-chan os.Signal

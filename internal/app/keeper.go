@@ -105,7 +105,7 @@ func (d *daemon) concerns(e fsnotify.Event) bool {
 
 // scan looks for files that are new, changed, or gone. It returns false if one of them has changed while it was looked at.
 func (d *daemon) scan() bool {
-	files, err := modules(d.Config.Plugins.Dir)
+	files, err := d.modules()
 	if err != nil {
 		d.Log.Warn("the folder of the plugins can't be read; those that were loaded serve on", "error", err)
 		return true

@@ -108,7 +108,7 @@ func (d *daemon) loadPlugins() error {
 	}
 	d.registry.MustRegister(d.plugins.loads)
 	d.cleanups.push("plugins", d.plugins.close)
-	files, err := modules(d.Config.Plugins.Dir)
+	files, err := d.modules()
 	if err != nil {
 		return err
 	}
@@ -225,6 +225,15 @@ func (d *daemon) startPlugins() error {
 func (p *plugins) close(ctx context.Context) error {
 	p.retired.Wait()
 	return p.host.Close(ctx)
+}
+
+// modules are the files of the plugins that are looked at, by their names.
+func (d *daemon) modules() (map[string]string, error) {
+	files, err := modules(d.Config.Plugins.Dir)
+	if d.Only != nil {
+		maps.DeleteFunc(files, func(name, _ string) bool { return !slices.Contains(d.Only, name) })
+	}
+	return files, err
 }
 
 // modules are the .wasm files of a folder, by their plugins' names.

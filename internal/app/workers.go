@@ -27,7 +27,7 @@ func (d *daemon) startOutbound() error {
 	case d.Config.Outbound.Auto():
 		d.Log.Info("outbound.platforms is \"auto\"", "platforms", platforms)
 	case len(platforms) == 0:
-		d.Log.Warn("outbound.platforms is empty: no replies are delivered by this daemon")
+		d.Log.Info("outbound.platforms is empty: no replies are delivered by this daemon")
 	}
 	for _, platform := range platforms {
 		d.startAdapter(platform)
