@@ -216,7 +216,7 @@ func TestVersionNamesTheContract(t *testing.T) {
 
 func TestEveryCommandHelps(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"", "run", "dev", "send", "config", "config check", "version", "dlq", "verify", "plugin", "plugin new", "plugin build", "plugin test", "plugin inspect"} {
+	for _, command := range []string{"", "run", "dev", "send", "config", "config check", "version", "dlq", "verify", "plugin", "plugin new", "plugin build", "plugin test", "plugin inspect", "plugin check", "plugin bench"} {
 		out, _, code := run(t, "", append(strings.Fields(command), "--help")...)
 		require.Equal(t, 0, code)
 		require.Contains(t, out, "Examples:", command)

@@ -52,6 +52,29 @@ func TestPluginTestRunsTheFixtures(t *testing.T) {
 	require.Equal(t, "sgstreamd: 2 of 2 fixtures failed\n", errOut)
 }
 
+func TestPluginCheckAndBench(t *testing.T) {
+	t.Parallel()
+	module := filepath.Join(t.TempDir(), "echo.wasm")
+	_, errOut, code := plugin(t, "build", "../../plugins/examples/echo-c", "-o", module)
+	require.Equal(t, 0, code, errOut)
+	out, errOut, code := plugin(t, "check", module)
+	require.Equal(t, 0, code, errOut+out)
+	require.Contains(t, out, "ok    two instances side by side\n")
+
+	out, errOut, code = plugin(t, "check", "../../host/testdata/import_unknown.wasm")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "FAIL  the contract: imports, exports, manifest: imports sgs_v1.emitt")
+	require.Equal(t, "sgstreamd: 1 checks failed\n", errOut)
+
+	out, errOut, code = plugin(t, "bench", module, "--duration", "20ms", "--concurrency", "1,2")
+	require.Equal(t, 0, code, errOut)
+	require.Regexp(t, `(?m)^AT ONCE +CALLS/S +P50 +P99 +MEMORY +OUTCOMES$`, out)
+	require.Regexp(t, `(?m)^2 +\d+ .* KiB +done \d+$`, out)
+	out, errOut, code = plugin(t, "bench", module, "--duration", "20ms", "--concurrency", "1", "--json")
+	require.Equal(t, 0, code, errOut)
+	require.True(t, json.Valid([]byte(out)), out)
+}
+
 func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	empty := t.TempDir()
@@ -72,6 +95,11 @@ func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 		{[]string{"new", "x", "--kind", "bot"}, 2, `there is no kind "bot"; write one of processor, adapter`},
 		{[]string{"test", file}, 2, "x.wasm: is not a plugin's folder"},
 		{[]string{"test", empty}, 1, "tests: no fixture, a file that ends in .json, is in it"},
+		{[]string{"check", file}, 1, `x.wasm: is not a WebAssembly module: it does not begin with "\0asm"`},
+		{[]string{"check", file, "--config", file}, 2, "x.wasm: is no JSON object"},
+		{[]string{"bench", file}, 1, `x.wasm: is not a WebAssembly module: it does not begin with "\0asm"`},
+		{[]string{"bench", file, "--concurrency", "0"}, 2, "--duration and --concurrency must be more than 0"},
+		{[]string{"bench", file, "--payload", file}, 1, "payload: document is not JSON"},
 		{[]string{"inspect", file}, 1, `x.wasm: is not a WebAssembly module: it does not begin with "\0asm"`},
 		{[]string{"inspect", "../../host/testdata/import_unknown.wasm"}, 1, "did you mean emit?"},
 	} {
