@@ -215,7 +215,7 @@ type brokenState struct{}
 
 // Get implements host.State.
 func (brokenState) Get(context.Context, string, string) ([]byte, bool, error) {
-	return nil, false, errors.New("Redis did not answer")
+	return nil, false, errors.New("there was no answer")
 }
 
 // oddState has the same value under every key.
