@@ -44,29 +44,31 @@ func test(t *testing.T, dir string) (out string, err error) {
 	return string(said), err
 }
 
-// What is made builds and passes its own test at once; and that test sees when a line is changed.
+// What is made builds and passes its own test at once; and that test sees when the reply does not have
+// what was said, whatever the words around it are.
 func TestNewWorksAtOnce(t *testing.T) {
 	t.Parallel()
-	for lang, source := range map[string]string{
-		"go": "main.go", "rust": "src/lib.rs", "c": "src/main.c", "zig": "src/main.zig", "assemblyscript": "assembly/index.ts",
-	} {
+	for _, lang := range Languages() {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			bot := filepath.Join(t.TempDir(), "my-bot")
 			require.NoError(t, New(bot, lang, "processor"))
 			require.FileExists(t, filepath.Join(bot, ".gitignore"))
+			require.FileExists(t, filepath.Join(bot, Source(lang)))
 			require.FileExists(t, filepath.Join(bot, "sdk", "LICENSE"))
 			out, err := test(t, bot)
 			require.NoError(t, err, out)
 			require.Contains(t, out, "ok    hello.json")
 
-			file := filepath.Join(bot, source)
+			file := filepath.Join(bot, Source(lang))
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "you said: ", "did you say: ", 1)), 0o600))
+			changed := strings.NewReplacer("you said: ", "did you say: ", `"content"`, `"contents"`).Replace(string(text))
+			require.NoError(t, os.WriteFile(file, []byte(changed), 0o600))
 			out, err = test(t, bot)
 			require.Error(t, err)
-			require.Regexp(t, `(?m)^      \+ +"text": "did you say: hello",$`, out)
+			require.Regexp(t, `(?m)^      - +"text": "…hello…",$`, out)
+			require.Regexp(t, `(?m)^      \+ +"text": "did you say: ",$`, out)
 
 			chat := filepath.Join(t.TempDir(), "my-chat")
 			require.NoError(t, New(chat, lang, "adapter"))
