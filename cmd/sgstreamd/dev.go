@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/sgstreamd/sgstreamd/host"
 	"github.com/sgstreamd/sgstreamd/internal/app"
 	"github.com/sgstreamd/sgstreamd/internal/config"
+	"github.com/sgstreamd/sgstreamd/internal/toolchain"
 )
 
 // devPlatform is the platform, and the adapter, of the lines that are typed.
@@ -88,6 +90,9 @@ func (f *devFlags) config() (config.Config, error) {
 	if f.plugins == "" {
 		cfg.Plugins.Dir = findPlugins()
 	}
+	if err := checkDevPlugins(cfg.Plugins.Dir); err != nil {
+		return cfg, usageError{err}
+	}
 	cfg.Plugins.LockFile = config.LockOff // who writes a plugin changes what it asks for all the time
 	cfg.Redis.URL = consumer.Embedded
 	cfg.Admin.Listen = ""
@@ -97,6 +102,28 @@ func (f *devFlags) config() (config.Config, error) {
 	}
 	cfg.Inbound.Lock.TTL = time.Second // a lock must be gone when a crashed worker's messages are taken over
 	return cfg, f.assign(&cfg)
+}
+
+// checkDevPlugins says what an author has to do first, in the author's words.
+func checkDevPlugins(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("flag --plugins: there is no folder %s; name that of the plugins", dir)
+	case err != nil:
+		return fmt.Errorf("flag --plugins: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("flag --plugins: %s is a file; name the folder that it is in, %s", dir, filepath.Dir(dir))
+	}
+	modules, err := filepath.Glob(filepath.Join(dir, "*.wasm"))
+	if err != nil || len(modules) > 0 {
+		return err
+	}
+	build := "sgstreamd plugin build DIR -o " + filepath.Join(dir, "NAME.wasm")
+	if _, err := toolchain.Detect(dir); err == nil {
+		build = "sgstreamd plugin build " + dir
+	}
+	return fmt.Errorf("flag --plugins: no plugin, a file that ends in .wasm, is in %s; build one: %s", dir, build)
 }
 
 // assign finds out which plugin of the folder is to do what.
@@ -188,7 +215,9 @@ func runDev(cmd *cobra.Command, cfg config.Config, log *slog.Logger) error {
 			talked <- nil
 		}
 	}()
-	err = app.Run(ctx, app.Options{Config: cfg, Log: log, Cut: cut, Only: used(cfg), Started: func(app.Addresses) { close(started) }})
+	err = app.Run(ctx, app.Options{
+		Config: cfg, Log: log, Cut: cut, Only: used(cfg), Trial: true, Started: func(app.Addresses) { close(started) },
+	})
 	cancel()
 	return errors.Join(err, <-talked)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -30,12 +31,13 @@ A processor answers inbound messages. An adapter delivers outbound ones to a pla
 		if err := scaffold.New(dir, lang, kind); err != nil {
 			return usageError{err}
 		}
-		name := filepath.Base(dir)
-		next := fmt.Sprintf("%s is there. Next:\n  sgstreamd plugin test %s\n  sgstreamd plugin build %s -o plugins/%s.wasm\n", dir, dir, dir, name)
-		if kind == abi.KindProcessor {
-			next += fmt.Sprintf("  sgstreamd dev --plugins plugins --processor %s\n", name)
+		program := os.Args[0] // as it was called: it need not be on PATH
+		next := fmt.Sprintf("%[2]s is there; its function is in %[3]s. Next:\n  %[1]s plugin test %[2]s\n  %[1]s plugin build %[2]s\n  %[1]s dev --plugins %[2]s",
+			program, dir, filepath.Join(dir, scaffold.Source(lang)))
+		if kind == abi.KindAdapter {
+			next += " --config " + filepath.Join(dir, "dev.toml")
 		}
-		_, err := fmt.Fprint(cmd.OutOrStdout(), next)
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), next)
 		return err
 	}
 	return c

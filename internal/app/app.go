@@ -42,6 +42,8 @@ type Options struct {
 	// reads it. Nil is never.
 	Reload <-chan os.Signal
 	Reread func() (config.Config, error)
+	// Trial is that somebody tries plugins out: what only an operator wants to know is not said.
+	Trial bool
 	// Started, if not nil, is called once everything works.
 	Started func(Addresses)
 }

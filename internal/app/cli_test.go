@@ -190,7 +190,7 @@ func TestNoPlatformIsAWarning(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	d := startDaemon(t, "redis.url="+r.URL(), "inbound.enabled=false")
-	d.line(`"level":"INFO"`, "outbound.platforms is empty")
+	d.line(`"level":"WARN"`, "outbound.platforms is empty")
 	d.ready()
 	keys, err := r.Client(t).Keys(t.Context(), "*").Result()
 	require.NoError(t, err)

@@ -59,6 +59,9 @@ func platformsOf(c config.Config) []string {
 // examineRedis logs what the doctor finds, a line each. Nothing that it finds stops the start: what does not work at
 // all says so itself.
 func (d *daemon) examineRedis() error {
+	if d.Trial {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(d.stopping, examineTimeout)
 	defer cancel()
 	c := d.Config

@@ -26,8 +26,8 @@ func (d *daemon) startOutbound() error {
 	switch {
 	case d.Config.Outbound.Auto():
 		d.Log.Info("outbound.platforms is \"auto\"", "platforms", platforms)
-	case len(platforms) == 0:
-		d.Log.Info("outbound.platforms is empty: no replies are delivered by this daemon")
+	case len(platforms) == 0 && !d.Trial:
+		d.Log.Warn("outbound.platforms is empty: no replies are delivered by this daemon")
 	}
 	for _, platform := range platforms {
 		d.startAdapter(platform)

@@ -40,21 +40,21 @@ const assemblyScript = "0.28.20"
 func languages() map[string]language {
 	return map[string]language{
 		"go": {
-			"`main.go`", " It takes Go 1.26.", map[string]string{"abi": "abi", "plugins/sdk/go": "plugins/sdk/go"},
+			"main.go", " It takes Go 1.26.", map[string]string{"abi": "abi", "plugins/sdk/go": "plugins/sdk/go"},
 			map[string]string{"go.mod": "module github.com/sgstreamd/sgstreamd\n\ngo 1.26\n"},
 		},
 		"rust": {
-			"`src/lib.rs`", " It takes Rust 1.63 with the target wasm32-unknown-unknown.",
+			"src/lib.rs", " It takes Rust 1.63 with the target wasm32-unknown-unknown.",
 			map[string]string{"plugins/sdk/rust": "."}, nil,
 		},
 		"c": {
-			"`src/main.c`", " It takes clang with WASI's C library.", map[string]string{"plugins/sdk/c": "."}, nil,
+			"src/main.c", " It takes clang with WASI's C library.", map[string]string{"plugins/sdk/c": "."}, nil,
 		},
 		"zig": {
-			"`src/main.zig`", " It takes Zig 0.16.", map[string]string{"plugins/sdk/zig": "."}, nil,
+			"src/main.zig", " It takes Zig 0.16.", map[string]string{"plugins/sdk/zig": "."}, nil,
 		},
 		"assemblyscript": {
-			"`assembly/index.ts`", " It takes AssemblyScript: `npm install` in this folder.",
+			"assembly/index.ts", " It takes AssemblyScript: `npm install` in this folder.",
 			map[string]string{"plugins/sdk/assemblyscript/sgstreamd": "sgstreamd"}, nil,
 		},
 	}
@@ -62,6 +62,9 @@ func languages() map[string]language {
 
 // Languages are the names of the languages, in the order in which they are shown.
 func Languages() []string { return []string{"go", "rust", "c", "zig", "assemblyscript"} }
+
+// Source is the file, below the plugin's folder, that an author begins with.
+func Source(lang string) string { return languages()[lang].source }
 
 // Kinds are the kinds of plugin.
 func Kinds() []string { return []string{abi.KindProcessor, abi.KindAdapter} }
