@@ -39,12 +39,17 @@ func TestPluginBuildAndInspect(t *testing.T) {
 
 func TestPluginTestRunsTheFixtures(t *testing.T) {
 	t.Parallel()
-	out, errOut, code := plugin(t, "test", "../../plugins/examples/counter")
-	require.Equal(t, 0, code, errOut+out)
-	require.Regexp(t, `(?m)^ok    third.json  [\d.]+m?s$`, out)
+	folders, err := filepath.Glob("../../plugins/examples/*/tests")
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	for _, folder := range folders {
+		out, errOut, code := plugin(t, "test", filepath.Dir(folder))
+		require.Equal(t, 0, code, errOut+out)
+		require.Regexp(t, `(?m)^ok    [a-z-]+.json  [\d.]+m?s$`, out)
+	}
 
 	// Of another plugin, which does something else.
-	out, errOut, code = plugin(t, "test", "../../plugins/examples/counter", "--module", filepath.Join(built.plugins, "echo.wasm"))
+	out, errOut, code := plugin(t, "test", "../../plugins/examples/counter", "--module", filepath.Join(built.plugins, "echo.wasm"))
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "FAIL  third.json (- expected, + came)\n")
 	require.Regexp(t, `(?m)^      - +"text": "message 3",$`, out)

@@ -1,6 +1,10 @@
 package toolchain
 
-import "path/filepath"
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+)
 
 // cRemedy names Debian's packages; other systems have them under similar names, or in one as the WASI SDK.
 const cRemedy = "install clang with WASI's C library; on Debian: apt install clang lld wasi-libc libclang-rt-dev-wasm32"
@@ -10,6 +14,13 @@ func cLanguage() Language {
 		compiler, err := find(dir, "clang", cRemedy)
 		if err != nil {
 			return nil, err
+		}
+		if _, err := find(dir, "wasm-ld", cRemedy); err != nil {
+			return nil, err
+		}
+		// A clang without WASI's library is there on many machines, and would say only that it finds no header.
+		if err := exec.Command(compiler, "--target=wasm32-wasi", "-E", "-include", "stdlib.h", "-x", "c", os.DevNull).Run(); err != nil {
+			return nil, missing("clang has no C library for wasm32-wasi; " + cRemedy)
 		}
 		headers, err := sdk(dir, "c", "sgs.h")
 		if err != nil {

@@ -1,7 +1,6 @@
 package toolchain
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,9 +72,9 @@ func rustCompiler() (string, error) {
 		without = path
 	}
 	if without != "" {
-		return "", errors.New(without + " lacks the target " + rustTarget + "; " + rustRemedy)
+		return "", missing(without + " lacks the target " + rustTarget + "; " + rustRemedy)
 	}
-	return "", errors.New("there is no rustc; " + rustRemedy)
+	return "", missing("there is no rustc; " + rustRemedy)
 }
 
 // bundledLinker tells whether the compiler brings the linker that it would call, as rustup's does and Debian's does not.
