@@ -55,7 +55,7 @@ func converse(ctx context.Context, cmd *cobra.Command, cfg config.Config) error 
 	if isTerminal(cmd.InOrStdin()) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "sgstreamd dev: type a message; Ctrl-D ends")
 	}
-	c := &conversation{client: client, cfg: cfg, out: cmd.OutOrStdout(), printed: "0"}
+	c := &conversation{client: client, cfg: cfg, out: cmd.OutOrStdout()}
 	if c.printsReplies() {
 		printing, stop := context.WithCancel(ctx)
 		defer stop()
@@ -158,10 +158,13 @@ func (c *conversation) awaitAnswers(ctx context.Context) (map[string]string, err
 		}
 	}
 	if c.printsReplies() {
-		if err := c.printNew(ctx); err != nil {
+		id, err := c.printNew(ctx)
+		if err != nil {
 			return nil, err
 		}
-		answered[c.cfg.Outbound.StreamOf(devPlatform)] = c.printed
+		if id != "" {
+			answered[c.cfg.Outbound.StreamOf(devPlatform)] = id
+		}
 	}
 	return answered, nil
 }
@@ -175,25 +178,28 @@ func (c *conversation) printAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			_ = c.printNew(ctx) // what is wrong with Redis shows where answers are awaited
+			_, _ = c.printNew(ctx) // what is wrong with Redis shows where answers are awaited
 		}
 	}
 }
 
-// printNew prints the text of each reply that has come since the last one.
-func (c *conversation) printNew(ctx context.Context) error {
+// printNew prints the text of each reply that has come since the last one, and returns the id of the last that is printed.
+func (c *conversation) printNew(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	stream := c.cfg.Outbound.StreamOf(devPlatform)
-	entries, err := c.client.XRange(ctx, stream, "("+c.printed, "+").Result()
+	stream, from := c.cfg.Outbound.StreamOf(devPlatform), "-"
+	if c.printed != "" {
+		from = "(" + c.printed
+	}
+	entries, err := c.client.XRange(ctx, stream, from, "+").Result()
 	if err != nil {
-		return fmt.Errorf("stream %q: %w", stream, err)
+		return "", fmt.Errorf("stream %q: %w", stream, err)
 	}
 	for _, e := range entries {
 		data, _ := e.Values["data"].(string)
 		doc, err := envelope.ToJSON([]byte(data))
 		if err != nil {
-			return fmt.Errorf("stream %q: %w", stream, err)
+			return "", fmt.Errorf("stream %q: %w", stream, err)
 		}
 		var reply struct {
 			Text *string `json:"text"`
@@ -204,7 +210,7 @@ func (c *conversation) printNew(ctx context.Context) error {
 		fmt.Fprintf(c.out, "%s\n", doc)
 		c.printed = e.ID
 	}
-	return nil
+	return c.printed, nil
 }
 
 // awaitSettled returns an entry's id that was the stream's newest before the stream was found settled.
