@@ -3,8 +3,6 @@ package host
 import (
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -48,7 +46,11 @@ func interruptible(module []byte) ([]byte, error) {
 	exports = binary.AppendUvarint(append(exports, 3), uint64(global))
 	exported := 1
 	if at := slices.IndexFunc(sections, func(s section) bool { return s.id == sectionStart }); at >= 0 {
-		exports = append(append(appendName(exports, startFunction), 0), sections[at].body...)
+		start := reader{rest: sections[at].body}
+		exports = binary.AppendUvarint(append(appendName(exports, startFunction), 0), uint64(start.u32()))
+		if start.end(); start.err != nil {
+			return nil, start.err
+		}
 		exported++
 		sections = slices.Delete(sections, at, at+1)
 	}
@@ -198,101 +200,6 @@ func checkedFunction(body []byte, global uint32, check []byte) ([]byte, error) {
 		}
 	}
 	return append(out, body[done:]...), r.err
-}
-
-const opLoop = 0x03
-
-// errGlobal is about a module whose code names a global that it does not have, which is the check's.
-var errGlobal = errors.New("is truncated or corrupt: its code names a global that it does not have")
-
-// instruction reads one instruction with what belongs to it, as the binary format has them
-// (https://www.w3.org/TR/wasm-core-2/#binary-instructions), and returns its first byte. The module has globals below
-// the given number.
-func (r *reader) instruction(globals uint32) byte {
-	op := r.byte()
-	switch {
-	case op == 0x02 || op == opLoop || op == 0x04: // a block, whose type is a number of up to 33 bits
-		r.number()
-	case op == 0x0c || op == 0x0d || op == 0x10 || op == 0x12 || op == 0xd2: // br, br_if, call, return_call, ref.func
-		r.u32()
-	case op == 0x0e: // br_table
-		r.vector(func() { r.u32() })
-		r.u32()
-	case op == 0x11 || op == 0x13: // call_indirect, return_call_indirect
-		r.u32()
-		r.u32()
-	case op == 0x1c: // select, typed
-		r.vector(r.valueType)
-	case op == 0x23 || op == 0x24: // global.get, global.set
-		if r.u32() >= globals {
-			r.fail(errGlobal)
-		}
-	case op >= 0x20 && op <= 0x26: // locals and tables
-		r.u32()
-	case op >= 0x28 && op <= 0x3e: // loads and stores: alignment and offset
-		r.u32()
-		r.u32()
-	case op == 0x3f || op == 0x40 || op == 0x41 || op == 0x42: // memory.size, memory.grow, i32.const, i64.const
-		r.number()
-	case op == 0x43: // f32.const
-		r.bytes(4)
-	case op == 0x44: // f64.const
-		r.bytes(8)
-	case op == 0xd0: // ref.null
-		r.valueType()
-	case op == 0xfc:
-		r.bulk()
-	case op == 0xfd:
-		r.vectorInstruction()
-	case op <= 0x01 || op == 0x05 || op == 0x0b || op == 0x0f || op == 0x1a || op == 0x1b || op >= 0x45 && op <= 0xc4 || op == 0xd1:
-		// nothing belongs to it
-	default:
-		r.fail(fmt.Errorf("uses a WebAssembly feature that the host does not have: the instruction %#x", op))
-	}
-	return op
-}
-
-// number passes over a number of up to 64 bits.
-func (r *reader) number() {
-	for range binary.MaxVarintLen64 {
-		if r.byte()&0x80 == 0 {
-			return
-		}
-	}
-	r.fail(errEnds)
-}
-
-// bulk passes over what belongs to an instruction of the prefix 0xfc.
-func (r *reader) bulk() {
-	switch op := r.u32(); op {
-	case 0, 1, 2, 3, 4, 5, 6, 7: // conversions that saturate
-	case 8, 10, 12, 14: // memory.init, memory.copy, table.init, table.copy
-		r.u32()
-		r.u32()
-	case 9, 11, 13, 15, 16, 17: // data.drop, memory.fill, elem.drop, table.grow, table.size, table.fill
-		r.u32()
-	default:
-		r.fail(fmt.Errorf("uses a WebAssembly feature that the host does not have: the instruction 0xfc %d", op))
-	}
-}
-
-// vectorInstruction passes over what belongs to an instruction of the prefix 0xfd.
-func (r *reader) vectorInstruction() {
-	switch op := r.u32(); {
-	case op <= 11 || op == 92 || op == 93: // loads and stores
-		r.u32()
-		r.u32()
-	case op == 12 || op == 13: // v128.const, i8x16.shuffle
-		r.bytes(16)
-	case op >= 21 && op <= 34: // lanes
-		r.byte()
-	case op >= 84 && op <= 91: // loads and stores of lanes
-		r.u32()
-		r.u32()
-		r.byte()
-	case op > 255:
-		r.fail(fmt.Errorf("uses a WebAssembly feature that the host does not have: the instruction 0xfd %d", op))
-	}
 }
 
 // arm lets the guest trap at its next check when ctx is done, until the result is called. An instance that was interrupted

@@ -12,6 +12,8 @@ import (
 // maxLocals is the number of a function's locals, which is that of browsers. Two bytes can declare any number of them.
 const maxLocals = 50_000
 
+var errLonger = errors.New("is truncated or corrupt: a section is longer than what it says it holds")
+
 var errTyped = errors.New("uses a WebAssembly feature that the host does not have: typed references or garbage collection")
 
 // checkVectors says what is wrong with the vectors of a section. What else is wrong with it is the engine's to find.
@@ -34,8 +36,18 @@ func checkVectors(id byte, body []byte) error {
 		r.vector(r.code)
 	case sectionData:
 		r.vector(r.data)
+	default:
+		return nil
 	}
+	r.end()
 	return r.err
+}
+
+// end refuses what is left: behind a vector it would be read as an item once the vector is given more of them.
+func (r *reader) end() {
+	if len(r.rest) > 0 {
+		r.fail(errLonger)
+	}
 }
 
 // areNamesSound tells whether a custom section, which has the name "name", is as the specification says. One that is not is
