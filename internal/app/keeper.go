@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -118,6 +119,10 @@ func (d *daemon) scan() bool {
 			continue
 		}
 		d.plugins.seen[name] = mark
+		if err != nil {
+			d.refuseLink(name, files[name])
+			continue
+		}
 		if !d.offer(name, files[name], mark) {
 			delete(d.plugins.seen, name)
 			quiet = false
@@ -169,10 +174,7 @@ func (d *daemon) offer(name, file string, mark fileMark) bool {
 		return true
 	}
 	if err != nil {
-		d.refuse(name, err)
-		if d.plugins.slots[name] != nil {
-			d.Log.Warn("the version of the plugin that was loaded before serves on", "plugin", name)
-		}
+		d.refuseNewer(name, err)
 		return true
 	}
 	outcome := "added"
@@ -186,6 +188,28 @@ func (d *daemon) offer(name, file string, mark fileMark) bool {
 	d.plugins.loads.WithLabelValues(name, outcome).Inc()
 	d.Log.Info("plugin "+outcome, "plugin", name, "version", p.Manifest().Version, "sha256", p.SHA256())
 	return true
+}
+
+// refuseNewer refuses a file, and says where another version serves.
+func (d *daemon) refuseNewer(name string, err error) {
+	d.refuse(name, err)
+	if d.plugins.slots[name] != nil {
+		d.Log.Warn("the version of the plugin that was loaded before serves on", "plugin", name)
+	}
+}
+
+// refuseLink refuses, once, a name in the folder behind which no file can be found.
+func (d *daemon) refuseLink(name, file string) {
+	p, err := d.open(name, file)
+	if err == nil { // it is there by now: the next look takes it
+		err = p.Close(d.working)
+	}
+	_, gone := os.Lstat(file)
+	before := d.plugins.refused[name]
+	if err == nil || gone != nil || before != nil && before.Error() == err.Error() {
+		return
+	}
+	d.refuseNewer(name, err)
 }
 
 // retire closes a version once its last calls are over.

@@ -172,7 +172,8 @@ func (d *daemon) serve(name string, p *host.Plugin) (old *host.Plugin) {
 func (d *daemon) refuse(name string, err error) {
 	d.Log.Error("plugin refused", "plugin", name, "error", err)
 	d.plugins.refused[name] = err
-	d.plugins.loads.WithLabelValues(name, "refused").Inc()
+	// A file may be called anything, and a label is UTF-8.
+	d.plugins.loads.WithLabelValues(strings.ToValidUTF8(name, "\ufffd"), "refused").Inc()
 	d.status.remark(name, fmt.Errorf("plugin refused: %w", err))
 }
 
