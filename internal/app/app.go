@@ -188,11 +188,14 @@ func (d *daemon) drain(failed error) error {
 	if failed != nil {
 		d.endWork(errStopping)
 	}
-	if d.kept != nil {
-		<-d.kept // it starts and stops workers
-	}
 	done := make(chan struct{})
-	go func() { d.workers.Wait(); close(done) }()
+	go func() {
+		defer close(done)
+		if d.kept != nil {
+			<-d.kept // it starts and stops workers
+		}
+		d.workers.Wait()
+	}()
 	deadline := time.NewTimer(d.Config.Drain.Timeout)
 	defer deadline.Stop()
 	select {
