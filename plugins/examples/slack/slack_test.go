@@ -48,6 +48,7 @@ type answer struct {
 	retryAfter string
 	body       string // "" is {"ok":true}
 	cut        bool   // the connection ends within the body
+	silent     bool   // there is none
 }
 
 // slack is a server that behaves as Slack's documentation of chat.postMessage says.
@@ -86,6 +87,10 @@ func (s *slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.posts = append(s.posts, post)
 	s.mu.Unlock()
+	if a.silent {
+		<-r.Context().Done()
+		return
+	}
 	a.write(w)
 }
 
@@ -116,7 +121,7 @@ func (s *slack) texts() (texts []string) {
 }
 
 // start runs the adapter as an operator would have it. config is what its table has besides base_url.
-func (s *slack) start(t *testing.T, config map[string]any) *guesttest.Guest {
+func (s *slack) start(t *testing.T, config map[string]any, change ...func(*host.PluginConfig)) *guesttest.Guest {
 	t.Helper()
 	token := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(token, []byte("xoxb-not-a-real-token\n"), 0o600))
@@ -129,6 +134,9 @@ func (s *slack) start(t *testing.T, config map[string]any) *guesttest.Guest {
 		secret := host.DefaultSecret()
 		secret.File, secret.Origins = token, []string{s.URL}
 		c.Secrets = map[string]host.SecretConfig{"bot-token": secret}
+		for _, f := range change {
+			f(c)
+		}
 	})
 }
 
@@ -166,6 +174,8 @@ func TestWhatSlackRefuses(t *testing.T) {
 		"HTTP 429, no header": {answer{status: 429}, abi.Verdict{Status: abi.StatusRetry, Reason: "slack: HTTP 429"}},
 		"HTTP 503":            {answer{status: 503, body: "<html>", retryAfter: "2"}, abi.Verdict{Status: abi.StatusRetry, RetryAfter: 2 * time.Second, Reason: "slack: HTTP 503"}},
 		"no JSON":             {answer{body: "<html>"}, abi.Verdict{Status: abi.StatusRetry, Reason: "slack: HTTP 200 without JSON"}},
+		"not Slack's JSON":    {answer{body: `{"status":"up"}`}, abi.Verdict{Status: abi.StatusRetry, Reason: "slack: HTTP 200, but not as Slack answers; is base_url right?"}},
+		"a list":              {answer{body: `[]`}, abi.Verdict{Status: abi.StatusRetry, Reason: "slack: HTTP 200, but not as Slack answers; is base_url right?"}},
 		"HTTP 400, no JSON":   {answer{status: 400, body: "<html>"}, abi.Verdict{Status: abi.StatusReject, Reason: "slack: HTTP 400 without JSON"}},
 		"cut short":           {answer{cut: true}, abi.Verdict{Status: abi.StatusRetry, Reason: "http: EUNAVAILABLE: unexpected EOF"}},
 		"ratelimited":         {answer{body: errorOf("ratelimited"), retryAfter: "7"}, abi.Verdict{Status: abi.StatusRetry, RetryAfter: 7 * time.Second, Reason: "slack: ratelimited"}},
@@ -221,6 +231,12 @@ func TestALongTextIsSplitWhereItHurtsLeast(t *testing.T) {
 		"word":       {line("a", 80) + " " + line("b", 60), []string{line("a", 80), line("b", 60)}},
 		"anywhere":   {line("a", 110), []string{line("a", 92), line("a", 18)}},
 		"not a pair": {line("a", 91) + line("😀", 10), []string{line("a", 91), line("😀", 10)}},
+		"a family":   {line("a", 88) + "👩\u200d👩\u200d👧" + line("b", 10), []string{line("a", 88), "👩\u200d👩\u200d👧" + line("b", 10)}},
+		"a skin":     {line("a", 90) + "👍🏽" + line("b", 10), []string{line("a", 90), "👍🏽" + line("b", 10)}},
+		"a flag":     {line("a", 90) + "🇩🇪" + line("b", 10), []string{line("a", 90), "🇩🇪" + line("b", 10)}},
+		"an accent":  {line("a", 91) + "e\u0301" + line("b", 10), []string{line("a", 91), "e\u0301" + line("b", 10)}},
+		"joiners":    {line("\u200d", 110), []string{line("\u200d", 92), line("\u200d", 18)}},
+		"blank":      {line(" ", 200) + "x", []string{"x"}},
 		"escaped":    {line("&", 30), []string{line("&amp;", 18), line("&amp;", 12)}},
 		"code":       {"```\n" + line("a", 60) + "\n" + line("b", 60) + "\n```", []string{"```\n" + line("a", 60) + "\n```", "```\n" + line("b", 60) + "\n```"}},
 	} {
@@ -265,6 +281,18 @@ func TestPartsThatWereDeliveredAreNotSentAgain(t *testing.T) {
 	texts := s.texts()
 	b, c := strings.Repeat("b", 3000), strings.Repeat("c", 3000)
 	require.Equal(t, []string{strings.Repeat("a", 3000), b, b, b, c}, texts) // b was refused twice
+}
+
+// A Slack that does not answer costs the request, and never the call: what was delivered before would be sent again.
+func TestASilentSlackCostsNoPartThatWasDelivered(t *testing.T) {
+	t.Parallel()
+	s := newSlack(t, answer{}, answer{silent: true})
+	g := s.start(t, nil, func(c *host.PluginConfig) { c.Timeout = 11 * time.Second })
+	v, err := g.Handle(t, outbound(), message(strings.Repeat("a", 3000)+"\n\n"+strings.Repeat("b", 3000)))
+	require.NoError(t, err)
+	require.Equal(t, abi.StatusDone, v.Status, v.Reason)
+	require.Len(t, v.Emits, 1)
+	require.Equal(t, strings.Repeat("b", 3000), guesttest.Payload(t, v.Emits[0])["text"])
 }
 
 func TestButtonsAreBlocks(t *testing.T) {

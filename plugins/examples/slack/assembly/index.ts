@@ -21,6 +21,10 @@ function deliver(m: Message): Verdict {
   let sent = 0;
   do {
     const cut = split(rest, most);
+    if (!cut.head.length && cut.rest.length) { // white space alone, which Slack does not take
+      rest = cut.rest;
+      continue;
+    }
     const isLast = cut.rest.length == 0;
     const failure = sent && deadlineMs() < REQUEST_MS
       ? Verdict.fail("no time left in this call")

@@ -1,8 +1,12 @@
-import { Kind, Request, Response, Value, Verdict, Writer, map } from "sgstreamd";
+import { Kind, Request, Response, Value, Verdict, Writer, deadlineMs, map } from "sgstreamd";
+
+/** What a request leaves of the call's time, in milliseconds: to say what has become of it and of the parts before. */
+const MARGIN_MS: i64 = 1000;
 
 /** What Slack has made of a request; null is success. */
 export function post(baseUrl: string, message: Writer): Verdict | null {
-  const response = new Request("POST", baseUrl + "/chat.postMessage").secret("bot-token").json(message.value).send();
+  const response = new Request("POST", baseUrl + "/chat.postMessage").secret("bot-token")
+    .timeout(max<i64>(deadlineMs() - MARGIN_MS, 1)).json(message.value).send();
   if (response.failed) return Verdict.fail(response.error);
   if (response.status == 429) return Verdict.retry(wait(response), "slack: HTTP 429");
   if (response.status >= 500) return Verdict.retry(wait(response), "slack: HTTP " + response.status.toString());
@@ -12,7 +16,11 @@ export function post(baseUrl: string, message: Writer): Verdict | null {
     const reason = "slack: HTTP " + response.status.toString() + " without JSON";
     return response.status >= 400 ? Verdict.reject(reason) : Verdict.fail(reason);
   }
-  return answer.get("ok").bool ? null : refused(answer.textOf("error"), response);
+  const ok = answer.get("ok");
+  if (ok.kind != Kind.BOOL && response.status < 400) {
+    return Verdict.fail("slack: HTTP " + response.status.toString() + ", but not as Slack answers; is base_url right?");
+  }
+  return ok.bool ? null : refused(answer.textOf("error"), response);
 }
 
 /** Of Slack's errors, these pass; every other one is there again at the next try. */

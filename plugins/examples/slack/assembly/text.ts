@@ -55,6 +55,31 @@ function place(text: string, room: i32): i32 {
   if (at > least) return at + 1;
   at = text.lastIndexOf(" ", room);
   if (at > least) return at;
-  const isPair = (text.charCodeAt(room - 1) & 0xfc00) == 0xd800;
-  return isPair ? room - 1 : room;
+  return between(text, room);
 }
+
+/** `room`, or a little before it where that would part what is one character to a reader. */
+function between(text: string, room: i32): i32 {
+  for (let at = room; room - at < 40; at--) {
+    const next = text.codePointAt(at);
+    const isFlags = isFlag(next) && isFlag(text.codePointAt(at - 2));
+    if (!isPair(text, at) && text.charCodeAt(at - 1) != JOINER && !joins(next) && !isFlags) return at;
+  }
+  return isPair(text, room) ? room - 1 : room;
+}
+
+const JOINER: i32 = 0x200d;
+
+function isPair(text: string, at: i32): bool { return (text.charCodeAt(at) & 0xfc00) == 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) == 0xd800; }
+
+/** Whether a character belongs to the one before it: the joiner of emoji, variants, skin tones, tags, and accents. */
+function joins(c: i32): bool {
+  return c == JOINER || within(c, 0xfe00, 0xfe0f) || within(c, 0x1f3fb, 0x1f3ff) || within(c, 0xe0020, 0xe007f)
+    || within(c, 0x300, 0x36f) || within(c, 0x1ab0, 0x1aff) || within(c, 0x1dc0, 0x1dff) || within(c, 0x20d0, 0x20ff)
+    || within(c, 0x591, 0x5bd) || within(c, 0x64b, 0x65f); // the points of Hebrew and Arabic
+}
+
+/** Whether a character is half of a flag. */
+function isFlag(c: i32): bool { return within(c, 0x1f1e6, 0x1f1ff); }
+
+function within(c: i32, from: i32, to: i32): bool { return from <= c && c <= to; }
