@@ -232,8 +232,8 @@ func (d *daemon) withdraw(name string) {
 	d.plugins.loads.WithLabelValues(name, "removed").Inc()
 	if slices.Contains(d.required(), name) {
 		err := fmt.Errorf("plugin %q: its file is gone; the version that was loaded serves on until the daemon ends", name)
-		d.Log.Warn(err.Error())
 		d.status.remark(name, err)
+		d.Log.Warn(err.Error())
 		return
 	}
 	d.Log.Info("plugin removed", "plugin", name)

@@ -170,11 +170,11 @@ func (d *daemon) serve(name string, p *host.Plugin) (old *host.Plugin) {
 }
 
 func (d *daemon) refuse(name string, err error) {
-	d.Log.Error("plugin refused", "plugin", name, "error", err)
 	d.plugins.refused[name] = err
 	// A file may be called anything, and a label is UTF-8.
 	d.plugins.loads.WithLabelValues(strings.ToValidUTF8(name, "\ufffd"), "refused").Inc()
 	d.status.remark(name, fmt.Errorf("plugin refused: %w", err))
+	d.Log.Error("plugin refused", "plugin", name, "error", err) // last: who reads it finds the rest as it says
 }
 
 // requirePlugins checks that each plugin that the configuration names is there.
