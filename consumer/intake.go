@@ -199,9 +199,35 @@ func (w *Worker) accept(c contexts, id string, count int64, lane string, fields 
 	return d
 }
 
-// begin handles what was accepted, in a goroutine of its own.
+// begin handles what was accepted in a goroutine that has nothing to do, or in a new one.
 func (w *Worker) begin(c contexts, d *delivery) {
-	w.handling.Go(func() { w.process(c, d) })
+	w.handling.Add(1)
+	select {
+	case w.work <- d:
+	default:
+		w.hands.Go(func() { w.handle(c, d) })
+	}
+}
+
+// handKept is how long a goroutine that has handled a message waits for the next one. Its stack has grown for the first by
+// then, and to grow one costs more than to wait for a message.
+const handKept = time.Second
+
+func (w *Worker) handle(c contexts, d *delivery) {
+	idle := time.NewTimer(handKept)
+	defer idle.Stop()
+	for {
+		w.process(c, d)
+		w.handling.Done()
+		idle.Reset(handKept)
+		select {
+		case d = <-w.work:
+		case <-idle.C:
+			return
+		case <-c.stopping.Done():
+			return
+		}
+	}
 }
 
 // handOutIfDue takes what the schedule says is due, and sweeps when the interval is over.

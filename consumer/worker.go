@@ -97,6 +97,8 @@ type Worker struct {
 	claims   *batcher[claimRequest]
 	commits  *batcher[commitRequest]
 	handling sync.WaitGroup // a count for each delivery
+	hands    sync.WaitGroup // a count for each goroutine that handles deliveries
+	work     chan *delivery // to those that have none
 
 	mostOrdered int
 
@@ -122,7 +124,7 @@ type Worker struct {
 func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Metrics, log *slog.Logger) *Worker {
 	w := &Worker{
 		cfg: cfg, redis: client, handler: h, metrics: m, scripts: newScripts(),
-		flight: newFlight(cfg.MaxInFlight), mostOrdered: mostOrdered, reading: make(chan struct{}),
+		flight: newFlight(cfg.MaxInFlight), mostOrdered: mostOrdered, reading: make(chan struct{}), work: make(chan *delivery),
 		wake: make(chan struct{}, 1), watch: make(chan string, 1), arrived: make(chan struct{}, 1),
 		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
 	}
@@ -244,6 +246,7 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	w.intake(contexts{stopping, working, redisCtx})
 	w.setReady(errors.New("draining"))
 	w.handling.Wait()
+	w.hands.Wait()
 	w.leaveGroup(redisCtx)
 
 	hangUp(nil)
