@@ -8,25 +8,32 @@ import (
 // The instructions are read as the engine reads them, byte for byte: where the two differed, a module could hide a loop in
 // what looks like a number here.
 
-const opLoop = 0x03
+const (
+	opLoop         = 0x03
+	opCall         = 0x10
+	opCallIndirect = 0x11
+)
 
 // errGlobal is about a module whose code names a global that it does not have, which is the check's.
 var errGlobal = errors.New("is truncated or corrupt: its code names a global that it does not have")
 
 // instruction reads one instruction with what belongs to it, as the binary format has them
-// (https://www.w3.org/TR/wasm-core-2/#binary-instructions), and returns its first byte. The module has globals below
-// the given number.
-func (r *reader) instruction(globals uint32) byte {
-	op := r.byte()
+// (https://www.w3.org/TR/wasm-core-2/#binary-instructions), and returns its first byte, whether it takes a number of bytes
+// or elements from the stack and works on them all, and the function that a call names. The module has globals below the
+// given number.
+func (r *reader) instruction(globals uint32) (op byte, bulk bool, called uint32) {
+	op = r.byte()
 	switch {
 	case op == 0x02 || op == opLoop || op == 0x04: // block, loop, if
 		r.blockType()
-	case op == 0x0c || op == 0x0d || op == 0x10 || op == 0x12 || op == 0xd2: // br, br_if, call, return_call, ref.func
+	case op == opCall:
+		called = r.u32()
+	case op == 0x0c || op == 0x0d || op == 0xd2: // br, br_if, ref.func
 		r.u32()
 	case op == 0x0e: // br_table
 		r.vector(func() { r.u32() })
 		r.u32()
-	case op == 0x11 || op == 0x13: // call_indirect, return_call_indirect
+	case op == opCallIndirect:
 		r.u32()
 		r.u32()
 	case op == 0x1c: // select, typed
@@ -53,7 +60,7 @@ func (r *reader) instruction(globals uint32) byte {
 	case op == 0xd0: // ref.null
 		r.valueType()
 	case op == 0xfc:
-		r.bulk()
+		bulk = r.bulk()
 	case op == 0xfd:
 		r.vectorInstruction()
 	case op <= 0x01 || op == 0x05 || op == 0x0b || op == 0x0f || op == 0x1a || op == 0x1b || op >= 0x45 && op <= 0xc4 || op == 0xd1:
@@ -61,7 +68,7 @@ func (r *reader) instruction(globals uint32) byte {
 	default:
 		r.fail(fmt.Errorf("uses a WebAssembly feature that the host does not have: the instruction %#x", op))
 	}
-	return op
+	return op, bulk, called
 }
 
 // number reads a signed number of so many bits.
@@ -91,9 +98,10 @@ func (r *reader) blockType() {
 	}
 }
 
-// bulk passes over what belongs to an instruction of the prefix 0xfc.
-func (r *reader) bulk() {
-	switch op := r.u32(); op {
+// bulk passes over what belongs to an instruction of the prefix 0xfc, and tells whether it works on many bytes or elements.
+func (r *reader) bulk() bool {
+	op := r.u32()
+	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // conversions that saturate
 	case 8, 10, 12, 14: // memory.init, memory.copy, table.init, table.copy
 		r.u32()
@@ -103,6 +111,7 @@ func (r *reader) bulk() {
 	default:
 		r.fail(fmt.Errorf("uses a WebAssembly feature that the host does not have: the instruction 0xfc %d", op))
 	}
+	return op == 8 || op == 10 || op == 11 || op == 12 || op == 14 || op == 17 // init, copy and fill, of memory and tables
 }
 
 // vectorInstruction passes over what belongs to an instruction of the prefix 0xfd. The engine takes the first byte of the

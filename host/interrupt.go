@@ -8,16 +8,16 @@ import (
 
 // A guest that runs too long has to be stopped from outside. The engine can do that, but leaves the guest for Go at each
 // turn of each loop, which costs more than most turns do, and does not look in a recursion, which can take as long. So each
-// module is given two globals of its own before it is compiled. At the beginning of each function and of each turn of each
+// module is given globals of its own before it is compiled. At the beginning of each function and of each turn of each
 // loop it counts the first one down. When that is through, the guest leaves for Go once, by asking for no memory, and then
 // looks at the second one, which the host sets: there it traps. The way through Go is for Go's sake: machine code that stays away lets
 // neither the garbage collector nor a timer run. The guest can't name the globals: what it names lies below.
 //
+// An instruction that moves memory counts for as many turns as it takes, and so does a long way without a turn. After a call
+// of the host, which may take long, the guest looks at once.
+//
 // For the same reason the module's start function is not left to the engine, which runs it before the globals can be
 // reached; it is exported, and run as the first call.
-
-// turns is how many functions and turns of loops the guest goes without a look: some ten microseconds.
-const turns = 1000
 
 const (
 	// interruptGlobal is the name under which the host finds the global: 0 until the guest is to stop.
@@ -38,7 +38,7 @@ func interruptible(module []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	global, err := countGlobals(sections)
+	functions, global, err := countIndices(sections)
 	if err != nil {
 		return nil, err
 	}
@@ -55,17 +55,18 @@ func interruptible(module []byte) ([]byte, error) {
 		sections = slices.Delete(sections, at, at+1)
 	}
 	mutable := []byte{0x7f, 1, 0x41, 0, 0x0b} // an i32 that begins as 0
-	if sections, err = appendItems(sections, sectionGlobal, 2, slices.Concat(mutable, mutable)); err != nil {
+	if sections, err = appendItems(sections, sectionGlobal, 3, slices.Repeat(mutable, 3)); err != nil {
 		return nil, err
 	}
 	if sections, err = appendItems(sections, sectionExport, exported, exports); err != nil {
 		return nil, err
 	}
+	c := newChecks(functions, global)
 	out := append(make([]byte, 0, len(module)+len(module)/8), module[:8]...)
 	for _, s := range sections {
 		// A module without a memory is refused later.
 		if s.id == sectionCode && slices.ContainsFunc(sections, section.hasMemory) {
-			if s.body, err = checkedCode(s.body, global); err != nil {
+			if s.body, err = c.code(s.body); err != nil {
 				return nil, err
 			}
 		}
@@ -94,26 +95,29 @@ func (s section) hasMemory() bool {
 	return s.id == sectionMemory && r.u32() > 0
 }
 
-// countGlobals is the number of the module's globals, imported ones first, and so the index of the next one.
-func countGlobals(sections []section) (uint32, error) {
-	var n uint32
+// countIndices is the number of the functions that the module imports, and of its globals, imported ones first: the index of
+// the next one.
+func countIndices(sections []section) (functions, globals uint32, err error) {
 	for _, s := range sections {
 		r := &reader{rest: s.body}
 		switch s.id {
 		case sectionImport:
 			r.vector(func() {
-				if r.imported() == 3 {
-					n++
+				switch r.imported() {
+				case 0:
+					functions++
+				case 3:
+					globals++
 				}
 			})
 		case sectionGlobal:
-			n += r.u32()
+			globals += r.u32()
 		}
 		if r.err != nil {
-			return 0, r.err
+			return 0, 0, r.err
 		}
 	}
-	return n, nil
+	return functions, globals, nil
 }
 
 // appendItems adds items to the vector that a section is, or makes the section in its place.
@@ -144,62 +148,8 @@ func rank(id byte) int {
 	return 2 * int(id)
 }
 
-// leb is a number in the encoding of the binary format, unsigned as well as signed: a bit beyond its own is 0.
-func leb(n uint32) []byte {
-	b := binary.AppendUvarint(nil, uint64(n))
-	if last := len(b) - 1; b[last]&0x40 != 0 {
-		b[last] |= 0x80
-		b = append(b, 0)
-	}
-	return b
-}
-
 func appendName(b []byte, name string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(name))), name...)
-}
-
-// checkedCode puts the checks into the functions of a code section. The host's global has the given number, and the count
-// the next one.
-func checkedCode(body []byte, global uint32) ([]byte, error) {
-	count := binary.AppendUvarint(nil, uint64(global)+1)
-	check := slices.Concat(
-		[]byte{0x23}, count, []byte{0x45, 0x04, 0x40}, // global.get, i32.eqz, if
-		[]byte{0x41}, leb(turns), []byte{0x24}, count, // i32.const, global.set
-		[]byte{0x41, 0, 0x40, 0, 0x1a},                            // i32.const 0, memory.grow, drop
-		[]byte{0x23}, leb(global), []byte{0x04, 0x40, 0x00, 0x0b}, // global.get, if, unreachable, end
-		[]byte{0x0b},                                            // end
-		[]byte{0x23}, count, []byte{0x41, 1, 0x6b, 0x24}, count, // global.get, i32.const 1, i32.sub, global.set
-	)
-	r := &reader{rest: body}
-	out := binary.AppendUvarint(make([]byte, 0, len(body)+len(body)/8), uint64(r.u32()))
-	for len(r.rest) > 0 && r.err == nil {
-		function, err := checkedFunction(r.name(), global, check)
-		if err != nil {
-			return nil, err
-		}
-		out = append(binary.AppendUvarint(out, uint64(len(function))), function...)
-	}
-	return out, r.err
-}
-
-func checkedFunction(body []byte, global uint32, check []byte) ([]byte, error) {
-	r := &reader{rest: body}
-	r.vector(func() { r.u32(); r.byte() }) // the locals
-	out := make([]byte, 0, len(body)+len(body)/8+len(check))
-	done := 0 // what of the body is in out
-	add := func() {
-		at := len(body) - len(r.rest)
-		out, done = append(append(out, body[done:at]...), check...), at
-	}
-	if r.err == nil {
-		add()
-	}
-	for len(r.rest) > 0 && r.err == nil {
-		if r.instruction(global) == opLoop && r.err == nil {
-			add()
-		}
-	}
-	return append(out, body[done:]...), r.err
 }
 
 // arm lets the guest trap at its next check when ctx is done, until the result is called. An instance that was interrupted
