@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sgstreamd/sgstreamd/internal/app"
+	"github.com/sgstreamd/sgstreamd/internal/config"
 	"github.com/sgstreamd/sgstreamd/internal/redistest"
 )
 
@@ -43,4 +47,27 @@ func TestOddFilesInTheFolderAreRefused(t *testing.T) {
 	say(t, c, "hello")
 	awaitAnswers(t, c, 1)
 	d.stop()
+}
+
+// Daemons that share a folder, and operators, write one lock file: none takes away what another has written.
+func TestNoGrantIsLostWhereManyWrite(t *testing.T) {
+	t.Parallel()
+	const plugins = 30
+	c := config.Default()
+	c.Plugins.Dir = t.TempDir()
+	for i := range plugins {
+		put(t, c.Plugins.Dir, fmt.Sprint("p", i), answerModule(t, `{}`))
+	}
+	failed := make(chan error, plugins)
+	for i := range plugins {
+		go func() { _, err := app.Grant(t.Context(), c, fmt.Sprint("p", i)); failed <- err }()
+	}
+	for range plugins {
+		require.NoError(t, <-failed)
+	}
+	doc, err := os.ReadFile(c.Plugins.LockPath())
+	require.NoError(t, err)
+	var all map[string]any
+	require.NoError(t, json.Unmarshal(doc, &all))
+	require.Len(t, all, plugins)
 }

@@ -45,7 +45,9 @@ func (g grants) admit(name, sha256 string, asks host.Grant) error {
 	}
 	known, ok := all[name]
 	if !ok {
-		return g.give(name, sha256, asks)
+		if known, err = g.give(name, granted{sha256, asks}, false); err != nil {
+			return err
+		}
 	}
 	if more := asks.Beyond(known.Grant); len(more) > 0 {
 		return fmt.Errorf("plugin %q: %w in %s: %s; if it may, run sgstreamd plugin grant %s", name, errWantsMore, g.path, strings.Join(more, ", "), name)
@@ -53,21 +55,27 @@ func (g grants) admit(name, sha256 string, asks host.Grant) error {
 	return nil
 }
 
-// give writes what the plugin is granted.
-func (g grants) give(name, sha256 string, asks host.Grant) error {
+// give writes what the plugin is granted. Where another daemon was first, that stands, unless it is the operator's word. It
+// returns what the plugin is granted now.
+func (g grants) give(name string, is granted, operators bool) (granted, error) {
+	unlock := lockFolder(filepath.Dir(g.path))
+	defer unlock()
 	all, err := g.read()
 	if err != nil {
-		return err
+		return is, err
 	}
-	all[name] = granted{sha256, asks}
+	if known, ok := all[name]; ok && !operators {
+		return known, nil
+	}
+	all[name] = is
 	doc, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
-		return err
+		return is, err
 	}
 	if err := replaceFile(g.path, append(doc, '\n')); err != nil {
-		return fmt.Errorf(`plugins.lock_file: %w: %w; name a file that can be written, run sgstreamd plugin grant %s, or write "off"`, errNotRemembered, err, name)
+		return is, fmt.Errorf(`plugins.lock_file: %w: %w; name a file that can be written, run sgstreamd plugin grant %s, or write "off"`, errNotRemembered, err, name)
 	}
-	return nil
+	return is, nil
 }
 
 // Grant writes into the lock file that the plugin of plugins.dir is granted what its module asks for now. It returns what
@@ -92,7 +100,8 @@ func Grant(ctx context.Context, c config.Config, name string) (more []string, er
 	if !ok {
 		before.Hosts, before.Secrets = []string{}, []string{}
 	}
-	return in.Asks.Beyond(before.Grant), g.give(name, in.SHA256, in.Asks)
+	_, err = g.give(name, granted{in.SHA256, in.Asks}, true)
+	return in.Asks.Beyond(before.Grant), err
 }
 
 func (g grants) read() (map[string]granted, error) {
