@@ -50,12 +50,17 @@ fn number(text: []const u8, most: i64) ?i64 {
     return if (n > most) null else n;
 }
 
-/// waitMs returns how long a field Retry-After asks to wait: seconds, or a date, from which now_ms is subtracted.
+/// The longest wait that is believed, in milliseconds: a day.
+const longest = 86_400_000;
+
+/// waitMs returns how long a field Retry-After asks to wait: seconds, or a date, from which now_ms is subtracted; at most
+/// a day.
 pub fn waitMs(field: []const u8, now_ms: i64) ?u64 {
     const text = std.mem.trim(u8, field, " \t");
-    if (text.len > 0 and text.len <= 9 and std.mem.findNone(u8, text, "0123456789") == null) {
-        return 1000 * (std.fmt.parseInt(u64, text, 10) catch return null);
+    if (text.len > 0 and std.mem.findNone(u8, text, "0123456789") == null) {
+        const seconds = std.fmt.parseInt(u64, text, 10) catch return longest; // more than 64 bits hold
+        return @min(seconds *| 1000, longest);
     }
     const at = parse(text) orelse return null;
-    return @intCast(@max(at * 1000 - now_ms, 0));
+    return @intCast(std.math.clamp(at * 1000 - now_ms, 0, longest));
 }

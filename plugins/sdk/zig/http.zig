@@ -108,7 +108,7 @@ pub const Response = struct {
         return (values.at(0) orelse return null).text();
     }
 
-    /// retryAfterMs returns how many milliseconds the field Retry-After asks to wait; null where it is absent or malformed.
+    /// retryAfterMs returns how many milliseconds the field Retry-After asks to wait, at most a day; null where it is absent or malformed.
     pub fn retryAfterMs(r: *const Response) ?u64 {
         return date.waitMs(r.header("retry-after") orelse return null, date.nowMs());
     }

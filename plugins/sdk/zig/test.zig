@@ -288,5 +288,6 @@ test "the three forms of a date" {
     try expectEqual(120_000, date.waitMs(" 120", 0));
     try expectEqual(1_500, date.waitMs("Sun, 06 Nov 1994 08:49:37 GMT", when * 1000 - 1_500));
     try expectEqual(0, date.waitMs("Sun, 06 Nov 1994 08:49:37 GMT", when * 1000 + 1));
-    for ([_][]const u8{ "", "-1", "1.5", "soon", "9999999999" }) |text| try expectEqual(null, date.waitMs(text, 0));
+    for ([_][]const u8{ "86401", "9999999999", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT" }) |text| try expectEqual(86_400_000, date.waitMs(text, 0));
+    for ([_][]const u8{ "", "-1", "1.5", "soon" }) |text| try expectEqual(null, date.waitMs(text, 0));
 }

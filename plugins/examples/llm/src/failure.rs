@@ -78,9 +78,16 @@ fn excerpt(text: &str) -> String {
     text[..end].split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// wait is how long the API asks to be left alone: by retry-after-ms, or by Retry-After in seconds or as a date. There is
-/// no clock to compare a date with but the API's own, its header field Date.
+/// The longest wait that is believed.
+const MAX_WAIT: Duration = Duration::from_secs(86400);
+
+/// wait is how long the API asks to be left alone: by retry-after-ms, or by Retry-After in seconds or as a date; at most a
+/// day. There is no clock to compare a date with but the API's own, its header field Date.
 pub fn wait<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Option<Duration> {
+    asked(header).map(|wait| wait.min(MAX_WAIT))
+}
+
+fn asked<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Option<Duration> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
     if let Some(ms) = header("retry-after-ms").and_then(number) {
         return Some(Duration::from_millis(ms as u64));

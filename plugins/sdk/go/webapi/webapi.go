@@ -100,15 +100,15 @@ func failed(err error) *Failure {
 	return f
 }
 
-// RetryAfter returns how long the field Retry-After of a response asks to wait, in seconds or until a date; 0 if it
-// doesn't.
+// RetryAfter returns how long the field Retry-After of a response asks to wait, in seconds or until a date, at most a day;
+// 0 if it doesn't.
 func RetryAfter(h sgs.Header) time.Duration {
 	text := h.Get("retry-after")
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
 		return Seconds(seconds)
 	}
 	if at, err := time.Parse(time.RFC1123, text); err == nil {
-		return max(0, time.Until(at))
+		return Seconds(time.Until(at).Seconds())
 	}
 	return 0
 }

@@ -48,7 +48,7 @@ func TestReadsHowLongToWait(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		"": 0, "3": 3 * time.Second, "0.2504": 251 * time.Millisecond, "-1": 0, "NaN": 0, "Inf": 24 * time.Hour, "soon": 0, "1e99": 24 * time.Hour,
-		"Mon, 02 Jan 2006 15:04:05 GMT": 0,
+		"Mon, 02 Jan 2006 15:04:05 GMT": 0, "Fri, 31 Dec 9999 23:59:59 GMT": 24 * time.Hour,
 	} {
 		if got := RetryAfter(sgs.Header{"retry-after": {text}}); got != want {
 			t.Errorf("%q: %v, not %v", text, got, want)
