@@ -74,6 +74,9 @@ var pluginName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // New makes the folder dir, which must not be there or be empty, for a plugin that is called as the folder's last part.
 func New(dir, lang, kind string) error {
+	if dir == "" { // a variable of a script's that is not set; the current folder is "."
+		return errors.New("the plugin's name is empty; write one, such as my-bot")
+	}
 	whole, err := filepath.Abs(dir)
 	if err != nil {
 		return err

@@ -85,6 +85,7 @@ func TestNewRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), nil, 0o600))
 	for _, test := range []struct{ dir, lang, kind, want string }{
 		{filepath.Join(dir, "my bot"), "go", "processor", `a plugin can't be called "my bot"; use up to 64 letters, digits, _ and -`},
+		{"", "go", "processor", "the plugin's name is empty; write one, such as my-bot"},
 		{dir, "go", "processor", dir + " is there already; name another folder"},
 		{filepath.Join(dir, "bot"), "perl", "processor", `there is no language "perl"; write one of go, rust, c, zig, assemblyscript`},
 		{filepath.Join(dir, "bot"), "go", "bot", `there is no kind "bot"; write one of processor, adapter`},
