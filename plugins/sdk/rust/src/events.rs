@@ -92,7 +92,7 @@ fn host_error(error: io::Error) -> HostError {
 /// A server-sent event.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Event<'a> {
-    /// Its type; empty where the server gave none.
+    /// Its type; "message" where the server gave none.
     pub event: &'a str,
     /// Its data, the lines joined by line feeds.
     pub data: &'a str,
@@ -140,7 +140,8 @@ impl<R: Read> Events<R> {
             if !line.is_empty() {
                 field(line, &mut self.event, &mut self.data, &mut self.id, &mut self.has_data);
             } else if self.has_data {
-                return Ok(Some(Event { event: &self.event, data: &self.data, id: &self.id }));
+                let event = if self.event.is_empty() { "message" } else { &self.event };
+                return Ok(Some(Event { event, data: &self.data, id: &self.id }));
             } else {
                 self.event.clear();
             }

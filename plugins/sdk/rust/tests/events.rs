@@ -65,12 +65,12 @@ fn events_are_read_whatever_the_pieces() {
     every(body.as_bytes(), |pieces| {
         assert_eq!(
             events(pieces),
-            [event("", "é😀", ""), event("note", "one\n two", "7"), event("", "", "7"), event("", "last", "7")]
+            [event("message", "é😀", ""), event("note", "one\n two", "7"), event("message", "", "7"), event("message", "last", "7")]
         );
     });
-    every(b"data: a\n\ndata: cut", |pieces| assert_eq!(events(pieces), [event("", "a", "")]));
+    every(b"data: a\n\ndata: cut", |pieces| assert_eq!(events(pieces), [event("message", "a", "")]));
     every(b"", |pieces| assert!(events(pieces).is_empty()));
-    every(b"id: a\0b\ndata: \xff\n\n", |pieces| assert_eq!(events(pieces), [event("", "\u{fffd}", "")]));
+    every(b"id: a\0b\ndata: \xff\n\n", |pieces| assert_eq!(events(pieces), [event("message", "\u{fffd}", "")]));
 }
 
 #[test]
