@@ -6,7 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sgstreamd/sgstreamd/abi"
+	"github.com/sgstreamd/sgstreamd/host"
 	"github.com/sgstreamd/sgstreamd/internal/guesttest"
 	"github.com/sgstreamd/sgstreamd/internal/toolchain"
 )
@@ -84,6 +88,44 @@ func TestWhatIsThrownIsSaid(t *testing.T) {
 		require.ErrorContains(t, err, said)
 		require.Contains(t, g.Log.String(), `"level":"ERROR","msg":"`+said)
 		require.Contains(t, g.Log.String(), "sgstreamd/guest/sgs_handle", "the trace has the functions' names")
+	}
+}
+
+// However a server cuts its events up, reading them takes time by their size alone, and memory within a bound.
+func TestEventsOfManyLinesAndOfTooMany(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		part := strings.Repeat("data:\n", 1000)
+		switch r.URL.Path {
+		case "/line":
+			part = strings.Repeat("x", 6000)
+		case "/many":
+			_, _ = io.WriteString(w, strings.Repeat(part, 500)+"\n")
+			return
+		case "/event":
+			part = "data:" + strings.Repeat("x", 6000) + "\n"
+		}
+		for range 2000 {
+			if _, err := io.WriteString(w, part); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	g := guesttest.Start(t, guest, nil, func(c *host.PluginConfig) {
+		c.HTTP.Origins, c.HTTP.Addresses = []string{server.URL}, []string{strings.TrimPrefix(server.URL, "http://")}
+		c.HTTP.MaxResponse = 64 << 20
+		c.MemoryLimit = 256 << 20
+	})
+	for path, want := range map[string]string{
+		"/many":  "1 of 499999 ",
+		"/line":  "0 of 0 http: ELIMIT: a line or event has more than 8388608 bytes",
+		"/event": "0 of 0 http: ELIMIT: a line or event has more than 8388608 bytes",
+	} {
+		v, err := g.Handle(t, abi.Message{ID: "1-0", Attempt: 1}, map[string]any{"do": "events", "url": server.URL + path})
+		require.NoError(t, err, path)
+		got := guesttest.Payload(t, v.Emits[0])
+		require.Equal(t, want, fmt.Sprintf("%d of %d %s", got["count"], got["size"], got["error"]), path)
 	}
 }
 

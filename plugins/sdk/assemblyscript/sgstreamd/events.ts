@@ -2,6 +2,9 @@ import { Buffer } from "./buffer";
 import { Response } from "./http";
 import { decode } from "./utf8";
 
+/** The longest line, and the most data of an event, in bytes and characters. */
+const MOST: i32 = 8 << 20;
+
 /** The lines of a response's body, as they arrive. A line ends with \n, \r\n or \r. */
 export class Lines {
   private chunk: Uint8Array = new Uint8Array(4096);
@@ -17,6 +20,7 @@ export class Lines {
   /** The next line, without its end; null behind the last one, or if the response has `failed`. */
   next(): string | null {
     while (true) {
+      if (this.response.failed) return null;
       if (this.next_ == this.filled && !this.fill()) return this.last();
       let i = this.next_;
       if (this.afterReturn) {
@@ -29,6 +33,12 @@ export class Lines {
       while (i < this.filled && !isEnd(unchecked(this.chunk[i]))) i++;
       this.part.bytes(this.chunk.dataStart + this.next_, i - this.next_);
       this.next_ = i;
+      if (this.part.size > <usize>MOST) {
+        this.part.size = 0;
+        this.response.refuseMore(MOST);
+        this.next_ = this.filled; // what is left of the piece is no line
+        continue;
+      }
       if (i == this.filled) continue;
       this.afterReturn = this.chunk[i] == 0x0d;
       this.next_ = i + 1;
@@ -76,11 +86,11 @@ export class Events {
   private readonly lines: Lines;
   private type: string = "";
   private id: string = "";
-  private data: string = "";
-  private hasData: bool = false;
+  private data: string[] = []; // joined once: each time would take the longer, the more there are
+  private size: i32 = 0;
   private isFirst: bool = true;
 
-  constructor(response: Response) {
+  constructor(private readonly response: Response) {
     this.lines = new Lines(response);
   }
 
@@ -91,7 +101,7 @@ export class Events {
       this.isFirst = false;
       if (line.length) {
         this.field(line);
-      } else if (this.hasData) {
+      } else if (this.data.length) {
         return this.dispatch();
       } else {
         this.type = "";
@@ -107,8 +117,9 @@ export class Events {
     let value = colon < 0 ? "" : line.substring(colon + 1);
     if (value.charCodeAt(0) == 0x20) value = value.substring(1);
     if (name == "data") {
-      this.data = this.hasData ? this.data + "\n" + value : value;
-      this.hasData = true;
+      this.data.push(value);
+      this.size += value.length + 1;
+      if (this.size > MOST) this.response.refuseMore(MOST); // so that no line follows
     } else if (name == "event") {
       this.type = value;
     } else if (name == "id" && value.indexOf("\0") < 0) {
@@ -117,10 +128,10 @@ export class Events {
   }
 
   private dispatch(): Event {
-    const event = new Event(this.type.length ? this.type : "message", this.data, this.id);
+    const event = new Event(this.type.length ? this.type : "message", this.data.join("\n"), this.id);
     this.type = "";
-    this.data = "";
-    this.hasData = false;
+    this.data = [];
+    this.size = 0;
     return event;
   }
 }

@@ -146,6 +146,13 @@ export class Response {
     this.handle = 0;
   }
 
+  /** Ends the response, since a line or event in it has more than `most`. For the readers of those. */
+  refuseMore(most: i32): void {
+    this.errno = Errno.LIMIT;
+    this.error = "http: ELIMIT: a line or event has more than " + most.toString() + " bytes";
+    this.close();
+  }
+
   private fail(errno: i32): void {
     const text = new Uint8Array(512);
     const n = hostHead(0, text.dataStart, text.length);

@@ -1,5 +1,5 @@
 // What the tests of the SDK ask for, by the payload's `do`.
-import { Kind, Message, State, Verdict, emit, map, onMessage, parseJson, parseJsonBytes, toJson } from "sgstreamd";
+import { Kind, Message, Request, State, Verdict, emit, map, onMessage, parseJson, parseJsonBytes, toJson } from "sgstreamd";
 import { skip } from "sgstreamd/msgpack";
 export * from "sgstreamd/guest";
 
@@ -8,6 +8,7 @@ onMessage((m: Message): Verdict => {
   if (what.is("drop")) return Verdict.drop();
   if (what.is("work")) return work(m);
   if (what.is("read")) return read(m);
+  if (what.is("events")) return events(m);
   if (what.is("throw")) throw new Error("thrown: " + m.text("content"));
   if (what.is("index")) {
     const none: i32[] = [];
@@ -27,6 +28,15 @@ function work(m: Message): Verdict {
   State.setText("k", kept.text + again);
   for (let i = 0; i < 20; i++) map().set("i", i); // more than wait for the next call
   return Verdict.of(emit("irc", map().set("pages", memory.size())));
+}
+
+/** Reads events, and says how many there are, how long the data of the last one is, and what went wrong. */
+function events(m: Message): Verdict {
+  const response = new Request("GET", m.text("url")).send();
+  const all = response.events();
+  let count = 0, size = 0;
+  for (let e = all.next(); e !== null; e = all.next(), count++) size = e.data.length;
+  return Verdict.of(emit("irc", map().set("count", count).set("size", size).set("error", response.error)));
 }
 
 /** Reads bytes as JSON and as msgpack, and says what they are. */
