@@ -48,9 +48,13 @@ func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	in.interrupted = in.module.ExportedGlobal(interruptGlobal).(api.MutableGlobal)
-	defer in.arm(c.ctx)()
+	disarm := in.arm(c.ctx)
 	p.metrics.instances.Inc()
-	if err := in.setUp(c); err != nil {
+	err = in.setUp(c)
+	if disarm(); err == nil && in.stopped { // in the very last moment
+		err = c.check("initialisation", nil)
+	}
+	if err != nil {
 		in.close()
 		return nil, err
 	}

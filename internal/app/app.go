@@ -81,6 +81,8 @@ type daemon struct {
 	leaving    map[string]<-chan struct{} // by platform: closed when its former worker is through
 	kept       chan struct{}              // closed when the keeper has ended; nil before it has begun
 	lockSeen   fileMark                   // of the lock file; the keeper's
+	loaded     chan loaded                // to the keeper
+	rereading  bool                       // the configuration is taken anew; the keeper's
 	mu         sync.Mutex
 	unfinished []error // of the workers whose drain was not complete
 }
@@ -90,7 +92,7 @@ type daemon struct {
 func Run(ctx context.Context, o Options) error {
 	d := &daemon{
 		Options: o, cleanups: cleanups{log: o.Log}, registry: prometheus.NewRegistry(),
-		adapters: map[string]*worker{}, leaving: map[string]<-chan struct{}{},
+		adapters: map[string]*worker{}, leaving: map[string]<-chan struct{}{}, loaded: make(chan loaded),
 	}
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d.metrics = consumer.NewMetrics(d.registry)

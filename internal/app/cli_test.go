@@ -70,7 +70,7 @@ func TestDevAnswersManyLines(t *testing.T) {
 	for i := range 3000 {
 		lines = append(lines, "line "+strconv.Itoa(i))
 	}
-	out, errOut, code := run(t, strings.Join(lines, "\n")+"\n", "dev", "--plugins", built.plugins)
+	out, errOut, code := runProgram(t, built.plain, strings.NewReader(strings.Join(lines, "\n")+"\n"), "dev", "--plugins", built.plugins)
 	require.Equal(t, 0, code, errOut)
 	printed := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	slices.Sort(lines)

@@ -33,9 +33,9 @@ var (
 	errNotRemembered = errors.New("what plugins are granted can't be remembered")
 )
 
-// admit remembers what a plugin asks for the first time that it is seen. Later it fails with errWantsMore where the
-// plugin asks for more than that. errNotRemembered is no reason not to serve the plugin.
-func (g grants) admit(name, sha256 string, asks host.Grant) error {
+// check fails with errWantsMore where a plugin asks for more than it was granted. One that was granted nothing yet may
+// have what it asks for.
+func (g grants) check(name string, asks host.Grant) error {
 	if g.path == "" {
 		return nil
 	}
@@ -45,14 +45,28 @@ func (g grants) admit(name, sha256 string, asks host.Grant) error {
 	}
 	known, ok := all[name]
 	if !ok {
-		if known, err = g.give(name, granted{sha256, asks}, false); err != nil {
-			return err
-		}
+		return nil
 	}
 	if more := asks.Beyond(known.Grant); len(more) > 0 {
 		return fmt.Errorf("plugin %q: %w in %s: %s; if it may, run sgstreamd plugin grant %s", name, errWantsMore, g.path, strings.Join(more, ", "), name)
 	}
 	return nil
+}
+
+// remember writes what a plugin asks for that serves for the first time.
+func (g grants) remember(name, sha256 string, asks host.Grant) error {
+	if g.path == "" {
+		return nil
+	}
+	all, err := g.read()
+	if _, known := all[name]; known || err != nil {
+		return err
+	}
+	known, err := g.give(name, granted{sha256, asks}, false)
+	if err == nil && len(asks.Beyond(known.Grant)) > 0 { // another daemon was first, with another version
+		return g.check(name, asks)
+	}
+	return err
 }
 
 // give writes what the plugin is granted. Where another daemon was first, that stands, unless it is the operator's word. It

@@ -90,7 +90,9 @@ func (d *daemon) keep(watcher *fsnotify.Watcher) {
 		case <-again.C:
 			quiet.Reset(0)
 		case <-quiet.C:
-			if !d.scan() {
+			d.scan()
+		case l := <-d.loaded:
+			if !d.settle(l) {
 				quiet.Reset(settle)
 			}
 		case <-d.Reload:
@@ -104,18 +106,17 @@ func (d *daemon) concerns(e fsnotify.Event) bool {
 	return !e.Has(fsnotify.Chmod) && strings.HasSuffix(e.Name, ".wasm") || filepath.Clean(e.Name) == filepath.Clean(d.plugins.grants.path)
 }
 
-// scan looks for files that are new, changed, or gone. It returns false if one of them has changed while it was looked at.
-func (d *daemon) scan() bool {
+// scan looks for files that are new, changed, or gone.
+func (d *daemon) scan() {
 	files, err := d.modules()
 	if err != nil {
 		d.Log.Warn("the folder of the plugins can't be read; those that were loaded serve on", "error", err)
-		return true
+		return
 	}
 	d.retryRefused()
-	quiet := true
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		mark, err := markOf(files[name])
-		if err == nil && mark.same(d.plugins.seen[name]) {
+		if err == nil && mark.same(d.plugins.seen[name]) || d.plugins.loading[name] {
 			continue
 		}
 		d.plugins.seen[name] = mark
@@ -123,18 +124,14 @@ func (d *daemon) scan() bool {
 			d.refuseLink(name, files[name])
 			continue
 		}
-		if !d.offer(name, files[name], mark) {
-			delete(d.plugins.seen, name)
-			quiet = false
-		}
+		d.load(d.order(name, files[name]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.plugins.seen)) {
-		if files[name] == "" {
+		if files[name] == "" && !d.plugins.loading[name] {
 			d.withdraw(name)
 		}
 	}
 	d.assignAdapters()
-	return quiet
 }
 
 // retryRefused looks again at files that asked for more than they were granted, if the lock file has changed.
@@ -151,43 +148,66 @@ func (d *daemon) retryRefused() {
 	}
 }
 
-// offer loads a file aside and lets it take over, unless it is refused. It returns false, and does nothing, if the file
-// has changed meanwhile: what was loaded may be half of it.
-func (d *daemon) offer(name, file string, mark fileMark) bool {
-	p, err := d.open(name, file)
-	if err == nil {
-		if err = p.Start(d.stopping); err != nil {
-			err = errors.Join(err, p.Close(d.working))
-		}
-	}
-	if now, statErr := markOf(file); statErr != nil || !now.same(mark) {
+// loaded is what became of an order: a plugin that could serve, or why it can't.
+type loaded struct {
+	order
+	plugin *host.Plugin
+	err    error
+}
+
+// load loads a file aside, in a goroutine of its own: a plugin that takes its time to begin holds up no other one. The keeper
+// gets the outcome from d.loaded.
+func (d *daemon) load(o order) {
+	d.plugins.loading[o.name] = true
+	d.plugins.retired.Go(func() {
+		p, err := d.open(o)
 		if err == nil {
-			err = p.Close(d.working)
+			if err = d.startPlugin(o.name, p); err != nil {
+				p, err = nil, errors.Join(err, p.Close(d.working))
+			}
 		}
-		d.Log.Debug("a plugin's file is being written", "plugin", name, "error", err)
-		return errors.Is(statErr, fs.ErrNotExist)
-	}
-	if d.stopping.Err() != nil {
-		if err == nil {
-			d.retire(p)
+		select {
+		case d.loaded <- loaded{o, p, err}:
+		case <-d.stopping.Done():
+			if p != nil {
+				d.retire(p)
+			}
 		}
-		return true
+	})
+}
+
+// settle lets what was loaded take over, unless it is refused. It returns false if the folder has to be looked at again: the
+// file has changed meanwhile, so that what was loaded may be half of it, or its configuration has.
+func (d *daemon) settle(l loaded) bool {
+	defer d.reread()
+	delete(d.plugins.loading, l.name)
+	if now, err := markOf(l.file); err != nil || !now.same(l.mark) {
+		if l.plugin != nil {
+			d.retire(l.plugin)
+		}
+		d.Log.Debug("a plugin's file is being written", "plugin", l.name, "error", l.err)
+		delete(d.plugins.seen, l.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			d.withdraw(l.name)
+		}
+		return false
 	}
-	if err != nil {
-		d.refuseNewer(name, err)
-		return true
+	if l.err != nil {
+		d.refuseNewer(l.name, l.err)
+		return l.mark.same(d.plugins.seen[l.name])
 	}
 	outcome := "added"
-	if s := d.plugins.slots[name]; s != nil && d.Config.Outbound.Auto() && s.current.Load().Manifest().Kind != p.Manifest().Kind {
-		d.dismiss(name) // what the adapter had in flight is nothing for a processor
+	if s := d.plugins.slots[l.name]; s != nil && d.Config.Outbound.Auto() && s.current.Load().Manifest().Kind != l.plugin.Manifest().Kind {
+		d.dismiss(l.name) // what the adapter had in flight is nothing for a processor
 	}
-	if old := d.serve(name, p); old != nil {
+	if old := d.serve(l.order, l.plugin); old != nil {
 		outcome = "replaced"
 		d.retire(old)
 	}
-	d.plugins.loads.WithLabelValues(name, outcome).Inc()
-	d.Log.Info("plugin "+outcome, "plugin", name, "version", p.Manifest().Version, "sha256", p.SHA256())
-	return true
+	d.plugins.loads.WithLabelValues(l.name, outcome).Inc()
+	d.Log.Info("plugin "+outcome, "plugin", l.name, "version", l.plugin.Manifest().Version, "sha256", l.plugin.SHA256())
+	d.assignAdapters()
+	return l.mark.same(d.plugins.seen[l.name])
 }
 
 // refuseNewer refuses a file, and says where another version serves.
@@ -200,7 +220,7 @@ func (d *daemon) refuseNewer(name string, err error) {
 
 // refuseLink refuses, once, a name in the folder behind which no file can be found.
 func (d *daemon) refuseLink(name, file string) {
-	p, err := d.open(name, file)
+	p, err := d.open(d.order(name, file))
 	if err == nil { // it is there by now: the next look takes it
 		err = p.Close(d.working)
 	}
@@ -280,7 +300,17 @@ func (d *daemon) reconfigure() {
 			d.plugins.seen[name] = fileMark{}
 		}
 	}
+	d.rereading = true
 	d.scan()
+	d.reread()
+}
+
+// reread says that the configuration was taken anew, once all that it concerns has settled.
+func (d *daemon) reread() {
+	if !d.rereading || len(d.plugins.loading) > 0 {
+		return
+	}
+	d.rereading = false
 	for _, w := range d.adapters {
 		w.Resize(d.places(w.plugin, d.Config.Outbound.MaxInFlight))
 	}

@@ -33,6 +33,7 @@ type plugins struct {
 	// refused are the reasons why the newest files of others, or newer files of those, do not.
 	refused map[string]error
 	seen    map[string]fileMark // the files that were looked at last, by plugin
+	loading map[string]bool     // those that are loaded aside at this moment
 	retired sync.WaitGroup      // versions that finish their last calls
 	loads   *prometheus.CounterVec
 }
@@ -101,7 +102,7 @@ func (d *daemon) loadPlugins() error {
 		return err
 	}
 	d.plugins = &plugins{
-		host: h, grants: grants{d.Config.Plugins.LockPath()}, slots: map[string]*slot{}, refused: map[string]error{}, seen: map[string]fileMark{},
+		host: h, grants: grants{d.Config.Plugins.LockPath()}, slots: map[string]*slot{}, refused: map[string]error{}, seen: map[string]fileMark{}, loading: map[string]bool{},
 		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sgstreamd_plugin_loads_total", Help: "Files of the plugin that were looked at, by outcome.",
 		}, []string{"plugin", "outcome"}),
@@ -113,13 +114,14 @@ func (d *daemon) loadPlugins() error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		d.plugins.seen[name], _ = markOf(files[name]) // one that can't be looked at can't be opened either
-		p, err := d.open(name, files[name])
+		o := d.order(name, files[name])
+		d.plugins.seen[name] = o.mark
+		p, err := d.open(o)
 		if err != nil {
 			d.refuse(name, err)
 			continue
 		}
-		d.serve(name, p)
+		d.serve(o, p)
 	}
 	for name := range d.Config.Plugins.ByName {
 		if d.plugins.slots[name] == nil && d.plugins.refused[name] == nil {
@@ -129,25 +131,37 @@ func (d *daemon) loadPlugins() error {
 	return d.requirePlugins()
 }
 
-// open loads a plugin and checks that it may serve as what it is used as. It has no instance yet.
-func (d *daemon) open(name, file string) (*host.Plugin, error) {
-	if !pluginName.MatchString(name) {
-		return nil, fmt.Errorf("its name %q is not made of letters, digits, _ and -; rename the file", name)
+// order is a file that is to be loaded, with what the configuration says of its plugin at that moment.
+type order struct {
+	name, file string
+	mark       fileMark
+	config     host.PluginConfig
+	instances  int
+	kinds      []string
+}
+
+func (d *daemon) order(name, file string) order {
+	mark, _ := markOf(file) // one that can't be looked at can't be opened either
+	return order{name, file, mark, d.Config.Plugins.For(name), d.instances(name), d.kinds(name)}
+}
+
+// open loads a plugin and checks that it may serve as what it is used as. It has no instance yet. It may run beside the
+// keeper.
+func (d *daemon) open(o order) (*host.Plugin, error) {
+	if !pluginName.MatchString(o.name) {
+		return nil, fmt.Errorf("its name %q is not made of letters, digits, _ and -; rename the file", o.name)
 	}
-	p, err := d.plugins.host.Load(d.stopping, name, file, d.Config.Plugins.For(name), d.instances(name))
+	p, err := d.plugins.host.Load(d.stopping, o.name, o.file, o.config, o.instances)
 	if err != nil {
 		return nil, err
 	}
-	err = d.plugins.grants.admit(name, p.SHA256(), p.Granted())
-	if errors.Is(err, errNotRemembered) {
-		// The folder of the plugins may well be nobody's to write to but the operator's.
-		d.Log.Warn(err.Error(), "plugin", name)
-		err = nil
-	}
-	for _, kind := range d.kinds(name) {
+	for _, kind := range o.kinds {
 		if m := p.Manifest(); err == nil && m.Kind != "" && m.Kind != kind {
-			err = fmt.Errorf("plugin %q says in its manifest that it is a %s, but the configuration uses it as a %s", name, m.Kind, kind)
+			err = fmt.Errorf("plugin %q says in its manifest that it is a %s, but the configuration uses it as a %s", o.name, m.Kind, kind)
 		}
+	}
+	if err == nil {
+		err = d.plugins.grants.check(o.name, p.Granted())
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close(d.working))
@@ -155,17 +169,32 @@ func (d *daemon) open(name, file string) (*host.Plugin, error) {
 	return p, nil
 }
 
+// startPlugin makes a plugin's first instance, so that a bad one is known before its first message, and remembers what it was
+// granted. It may run beside the keeper.
+func (d *daemon) startPlugin(name string, p *host.Plugin) error {
+	if err := p.Start(d.stopping); err != nil {
+		return err
+	}
+	err := d.plugins.grants.remember(name, p.SHA256(), p.Granted())
+	if errors.Is(err, errNotRemembered) {
+		// The folder of the plugins may well be nobody's to write to but the operator's.
+		d.Log.Warn(err.Error(), "plugin", name)
+		return nil
+	}
+	return err
+}
+
 // serve puts a plugin into its slot, and returns the version that it replaces, if there is one.
-func (d *daemon) serve(name string, p *host.Plugin) (old *host.Plugin) {
-	s := d.plugins.slots[name]
+func (d *daemon) serve(o order, p *host.Plugin) (old *host.Plugin) {
+	s := d.plugins.slots[o.name]
 	if s == nil {
 		s = &slot{}
-		d.plugins.slots[name] = s
+		d.plugins.slots[o.name] = s
 	}
-	s.config = d.Config.Plugins.For(name)
+	s.config = o.config
 	old = s.current.Swap(p)
-	delete(d.plugins.refused, name)
-	d.status.clear(name)
+	delete(d.plugins.refused, o.name)
+	d.status.clear(o.name)
 	return old
 }
 
@@ -211,7 +240,7 @@ func (d *daemon) missing(name, kind string) error {
 // first message.
 func (d *daemon) startPlugins() error {
 	for _, name := range slices.Sorted(maps.Keys(d.plugins.slots)) {
-		if err := d.plugins.slots[name].current.Load().Start(d.stopping); err != nil {
+		if err := d.startPlugin(name, d.plugins.slots[name].current.Load()); err != nil {
 			if slices.Contains(d.required(), name) {
 				return err
 			}

@@ -328,3 +328,22 @@ func TestALockFileThatCannotBeWrittenKeepsNoPluginOut(t *testing.T) {
 	awaitAnswers(t, r.Client(t), 1)
 	d.stop()
 }
+
+// A plugin that takes its time to begin holds up no other one.
+func TestAPluginThatHangsWhileItIsLoadedHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	c := r.Client(t)
+	dir := t.TempDir()
+	put(t, dir, "answer", answerModule(t, `{"version":"1"}`))
+	d := startDaemonOf(t, dir, "redis.url="+r.URL(), "inbound.processor=answer", "plugins.hangs.timeout=1h")
+	d.ready()
+	copyFile(t, "../../host/testdata/initialize_loop.wasm", filepath.Join(dir, "hangs.wasm"))
+	for _, version := range []string{"2", "3"} {
+		put(t, dir, "answer", answerModule(t, `{"version":"`+version+`"}`))
+		d.line("plugin replaced", `"version":"`+version+`"`)
+	}
+	say(t, c, "hello")
+	awaitAnswers(t, c, 1)
+	d.stop()
+}

@@ -25,7 +25,7 @@ func TestAThousandReloadsLeaveTheMemoryWhereItWas(t *testing.T) {
 	cfg := config.Default()
 	cfg.Plugins.Dir, cfg.Plugins.CacheDir = t.TempDir(), config.CacheOff
 	cfg.Inbound.Processor = "count"
-	d := &daemon{Options: Options{Config: cfg, Log: slog.New(slog.DiscardHandler)}, registry: prometheus.NewRegistry()}
+	d := &daemon{Options: Options{Config: cfg, Log: slog.New(slog.DiscardHandler)}, registry: prometheus.NewRegistry(), loaded: make(chan loaded)}
 	d.stopping, d.stop = context.WithCancel(t.Context())
 	defer d.stop()
 	d.working, d.endWork = context.WithCancelCause(t.Context())
@@ -46,7 +46,8 @@ func TestAThousandReloadsLeaveTheMemoryWhereItWas(t *testing.T) {
 	rounds := func(from, to int) (heap uint64, code int) {
 		for version := from; version < to; version++ {
 			reload(version)
-			require.True(t, d.scan())
+			d.scan()
+			require.True(t, d.settle(<-d.loaded))
 			s := d.plugins.slots["count"]
 			require.Equal(t, fmt.Sprint(version), s.current.Load().Manifest().Version)
 			v, err := s.Handle(t.Context(), nil, &abi.Message{Payload: []byte{0x80}})

@@ -101,7 +101,7 @@ func (d *daemon) startInbound() error {
 // places is how many messages a worker may hold: no more than its plugin has instances for. What is fetched and can't
 // be begun ages here while another daemon could have it.
 func (d *daemon) places(plugin string, maxInFlight int) int {
-	if n := d.Config.Plugins.For(plugin).MaxInstances; n > 0 {
+	if n := d.plugins.slots[plugin].config.MaxInstances; n > 0 {
 		return min(n, maxInFlight)
 	}
 	return maxInFlight
