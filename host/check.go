@@ -46,6 +46,24 @@ func checkModule(c *compiled) error {
 	return nil
 }
 
+// checkImportKinds refuses a table or a global that a module wants to import: the host has none, and the engine says so only
+// when the module is to run. The section's vectors were checked.
+func checkImportKinds(section []byte) error {
+	r := &reader{rest: section}
+	var err error
+	r.vector(func() {
+		at := *r
+		module, name := oneLine(string(at.name())), oneLine(string(at.name()))
+		switch r.imported() {
+		case 1:
+			err = fmt.Errorf("imports the table %s.%s; a plugin imports functions only", module, name)
+		case 3:
+			err = fmt.Errorf("imports the global %s.%s; a plugin imports functions only", module, name)
+		}
+	})
+	return err
+}
+
 func checkImport(d api.FunctionDefinition, offered map[string]definitions) error {
 	module, name := importOf(d)
 	functions, ok := offered[module]

@@ -85,7 +85,6 @@ func TestStartRefusesGuest(t *testing.T) {
 		{"traps in the start section", "start_trap", withTimeout(soon), `plugin "p": start function trapped: wasm error: unreachable`, ErrTrap},
 		{"loops in sgs_configure", "configure_loop", withTimeout(soon), `plugin "p": sgs_configure: no result within 500ms (plugins.p.timeout)`, ErrDeadline},
 		{"refuses its configuration", "configure_refuses", configured, `plugin "p": sgs_configure refused plugins.p.config: room is not a name (code 3)`, ErrRefused},
-		{"imports a global", "import_global", withTimeout(soon), `plugin "p": instantiation trapped: module[env] not instantiated`, ErrTrap},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

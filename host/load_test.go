@@ -56,6 +56,7 @@ func TestLoadRefusesModule(t *testing.T) {
 		{"import_newline", "imports a.foo; a plugin may import from sgs_v1 and wasi_snapshot_preview1 only"},
 		{"import_signature", "imports sgs_v1.emit as (i32) -> i64; it is (i32, i32) -> i32"},
 		{"import_memory", `imports the memory env.memory; a plugin has a memory of its own and exports it as "memory"`},
+		{"import_global", "imports the global env.base; a plugin imports functions only"},
 		{"lacks_memory", `lacks the export "memory"; a plugin exports its linear memory under that name`},
 		{"lacks_marker", "lacks the export sgs_abi_v1 () -> ()"},
 		{"lacks_alloc", "lacks the export sgs_alloc (i32) -> i32"},

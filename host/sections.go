@@ -54,6 +54,10 @@ func (p *Plugin) boundSections(module []byte) ([]byte, error) {
 			return nil, err
 		}
 		switch id {
+		case sectionImport:
+			if err := checkImportKinds(body); err != nil {
+				return nil, err
+			}
 		case sectionCustom:
 			name := reader{rest: body}
 			if string(name.name()) == "name" && !areNamesSound(body) {

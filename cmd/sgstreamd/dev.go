@@ -155,6 +155,8 @@ func (f *devFlags) assign(cfg *config.Config) error {
 	switch {
 	case f.processor != "":
 		cfg.Inbound.Processor = f.processor
+	case f.file != "" && processors[cfg.Inbound.Processor]:
+		// the file says which
 	case processors["echo"] || len(processors) == 0 && len(adapters) != 1:
 		cfg.Inbound.Processor = "echo"
 	case len(processors) == 1:

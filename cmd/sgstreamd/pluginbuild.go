@@ -34,7 +34,7 @@ Its path is printed.`,
 		}
 		ctx, _, release := untilSignalled(cmd.Context())
 		defer release()
-		err = toolchain.Build(ctx, args[0], module)
+		err = toolchain.Build(ctx, args[0], module, cmd.ErrOrStderr())
 		if skip && errors.Is(err, toolchain.ErrNoCompiler) {
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "skipped: %v\n", err)
 			return err

@@ -61,7 +61,7 @@ func withModule(ctx context.Context, dir, module string, do func(module, scratch
 			return err
 		}
 		module = filepath.Join(scratch, filepath.Base(name))
-		if err := toolchain.Build(ctx, dir, module); err != nil {
+		if err := toolchain.Build(ctx, dir, module, io.Discard); err != nil {
 			return err
 		}
 	}

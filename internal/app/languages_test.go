@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"io"
 	"path/filepath"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestEveryLanguageAnswersTheSameMessage(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			require.NoError(t, toolchain.Build(t.Context(), filepath.Join("../../plugins/examples", source), filepath.Join(dir, "echo.wasm")))
+			require.NoError(t, toolchain.Build(t.Context(), filepath.Join("../../plugins/examples", source), filepath.Join(dir, "echo.wasm"), io.Discard))
 			r := redistest.Start(t)
 			c := r.Client(t)
 			d := startDaemonOf(t, dir, "redis.url="+r.URL())

@@ -3,6 +3,7 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -99,7 +100,7 @@ func TestTwoHundredConversationsSurviveTheirDaemon(t *testing.T) {
 	m, r := startModel(t), redistest.Start(t)
 	c := r.Client(t)
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "config.toml")
-	require.NoError(t, toolchain.Build(t.Context(), "../../plugins/examples/llm", filepath.Join(dir, "llm.wasm")))
+	require.NoError(t, toolchain.Build(t.Context(), "../../plugins/examples/llm", filepath.Join(dir, "llm.wasm"), io.Discard))
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `
 		[inbound]
 		processor = "llm"

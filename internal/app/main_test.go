@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +58,7 @@ func build(dir string) error {
 		"echo": "../../plugins/examples/echo", "console": "../../plugins/examples/console", "counter": "../../plugins/examples/counter",
 		"parrot": "./testdata/guests/parrot", "moody": "./testdata/guests/moody",
 	} {
-		if err := toolchain.Build(context.Background(), source, filepath.Join(built.plugins, name+".wasm")); err != nil {
+		if err := toolchain.Build(context.Background(), source, filepath.Join(built.plugins, name+".wasm"), io.Discard); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestRunCountsEveryCall(t *testing.T) {
 	t.Parallel()
 	module := filepath.Join(t.TempDir(), "echo.wasm")
-	require.NoError(t, toolchain.Build(t.Context(), "../../plugins/examples/echo-c", module))
+	require.NoError(t, toolchain.Build(t.Context(), "../../plugins/examples/echo-c", module, io.Discard))
 	o := Options{Module: module, Payload: Payload600(), Duration: 50 * time.Millisecond, Concurrency: []int{1, 3}}
 	var all []Result
 	require.NoError(t, Run(t.Context(), o, func(r Result) { all = append(all, r) }))
@@ -37,7 +38,7 @@ func TestRunCountsEveryCall(t *testing.T) {
 func TestRunGrantsWhatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	module := filepath.Join(t.TempDir(), "webhook.wasm")
-	require.NoError(t, toolchain.Build(t.Context(), "../../plugins/examples/webhook", module))
+	require.NoError(t, toolchain.Build(t.Context(), "../../plugins/examples/webhook", module, io.Discard))
 	secret := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("not-a-real-secret"), 0o600))
 	o := Options{

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,7 +38,7 @@ func build(t *testing.T) string {
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(sdk, filepath.Join(dir, "sdk")))
 	module := filepath.Join(dir, "bad.wasm")
-	require.NoError(t, toolchain.Build(t.Context(), dir, module))
+	require.NoError(t, toolchain.Build(t.Context(), dir, module, io.Discard))
 	return module
 }
 

@@ -4,6 +4,7 @@ package guesttest
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -29,7 +30,7 @@ type Guest struct {
 func Build(t testing.TB, dir string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), filepath.Base(dir)+".wasm")
-	require.NoError(t, toolchain.Build(t.Context(), dir, out))
+	require.NoError(t, toolchain.Build(t.Context(), dir, out, io.Discard))
 	return out
 }
 

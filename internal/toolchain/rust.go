@@ -40,7 +40,7 @@ func rustLanguage() Language {
 			env = append(env, "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="+linker)
 		}
 		return []command{{
-			args: []string{cargo, "rustc", "--lib", "--release", "--target", rustTarget, "--", "--emit=link=" + out},
+			args: []string{cargo, "rustc", "--quiet", "--lib", "--release", "--target", rustTarget, "--", "--emit=link=" + out},
 			env:  env,
 		}}, nil
 	}}

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -57,7 +58,9 @@ func Detect(dir string) (Language, error) {
 }
 
 // Build makes the module out of the plugin in the folder. The compiler's own words go to the error.
-func Build(ctx context.Context, dir, out string) error {
+//
+// What the compiler says of a plugin that it builds, its warnings, goes to the writer.
+func Build(ctx context.Context, dir, out string, warnings io.Writer) error {
 	l, err := Detect(dir)
 	if err != nil {
 		return err
@@ -80,7 +83,7 @@ func Build(ctx context.Context, dir, out string) error {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	for _, c := range commands {
-		if err := c.run(ctx, dir); err != nil {
+		if err := c.run(ctx, dir, warnings); err != nil {
 			return err
 		}
 	}
@@ -110,14 +113,15 @@ func readManifest(dir string) ([]byte, error) {
 	return doc, nil
 }
 
-func (c command) run(ctx context.Context, dir string) error {
+func (c command) run(ctx context.Context, dir string, warnings io.Writer) error {
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), c.env...)
 	said, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w\n%s", dir, filepath.Base(c.args[0]), err, bytes.TrimSpace(said))
 	}
-	return nil
+	_, err = warnings.Write(said)
+	return err
 }
 
 // ErrNoCompiler is what Build's error wraps where the language's compiler is not installed.

@@ -1,6 +1,7 @@
 package toolchain
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +47,7 @@ func TestBuildOfZigSaysWhatIsWrong(t *testing.T) {
 			require.NoError(t, os.Symlink(modules, filepath.Join(dir, "node_modules")))
 			commands, err := zigLanguage().commands(dir, filepath.Join(t.TempDir(), "out.wasm"))
 			require.NoError(t, err)
-			require.ErrorContains(t, commands[0].run(t.Context(), dir), tt.said)
+			require.ErrorContains(t, commands[0].run(t.Context(), dir, io.Discard), tt.said)
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			for _, e := range entries {

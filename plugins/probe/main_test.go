@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,7 @@ func build() error {
 	}
 	var errs []error
 	for _, lang := range languages() {
-		errs = append(errs, toolchain.Build(context.Background(), lang, module(lang)))
+		errs = append(errs, toolchain.Build(context.Background(), lang, module(lang), io.Discard))
 	}
 	for _, lang := range languages() {
 		out, err := daemon(context.Background(), "plugin", "bench", module(lang), "--duration", "1ms", "--concurrency", "1")

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "slack-test-")
 	if err == nil {
 		module = filepath.Join(dir, "slack.wasm")
-		err = toolchain.Build(context.Background(), ".", module)
+		err = toolchain.Build(context.Background(), ".", module, io.Discard)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

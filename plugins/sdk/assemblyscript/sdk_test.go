@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "assemblyscript-test-")
 	if err == nil {
 		guest = filepath.Join(dir, "guest.wasm")
-		err = toolchain.Build(context.Background(), "testdata/guest", guest)
+		err = toolchain.Build(context.Background(), "testdata/guest", guest, io.Discard)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
