@@ -115,7 +115,7 @@ func TestStartIsRefusedInOneLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(built.binary, append(test.args, embeddedAnywhere(test.args)...)...)
+			cmd := exec.Command(built.plain, append(test.args, embeddedAnywhere(test.args)...)...)
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err)
 			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%s", out)

@@ -28,7 +28,7 @@ func run(t *testing.T, in string, args ...string) (out, errOut string, code int)
 
 func runOf(t *testing.T, in io.Reader, args ...string) (out, errOut string, code int) {
 	t.Helper()
-	return runProgram(t, built.binary, in, args...)
+	return runProgram(t, built.plain, in, args...)
 }
 
 func runProgram(t *testing.T, program string, in io.Reader, args ...string) (out, errOut string, code int) {
@@ -134,7 +134,7 @@ func TestRunSaysWhichFileItRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			// It ends at once, for want of the folder of the plugins.
-			cmd := exec.CommandContext(t.Context(), built.binary, append([]string{"run", "--plugins-dir", "nowhere"}, append(test.args, embeddedAnywhere([]string{"run"})...)...)...)
+			cmd := exec.CommandContext(t.Context(), built.plain, append([]string{"run", "--plugins-dir", "nowhere"}, append(test.args, embeddedAnywhere([]string{"run"})...)...)...)
 			cmd.Dir, cmd.Env = test.dir, append(os.Environ(), "SG_INBOUND_STREAM=of the fleet")
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err)

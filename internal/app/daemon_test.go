@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,10 +36,19 @@ type process struct {
 	grown chan struct{} // closed and renewed with every line
 }
 
-// startDaemon runs `sgstreamd run` with the settings, each key=value, until the test is over.
+// startDaemon runs `sgstreamd run` with the settings, each key=value, until the test is over. In its folder are the plugins
+// that the settings name, and echo: to load more takes its time.
 func startDaemon(t *testing.T, settings ...string) *process {
 	t.Helper()
-	return startDaemonOf(t, built.plugins, settings...)
+	dir, all := t.TempDir(), strings.Join(append(settings, "echo"), " ")
+	files, err := filepath.Glob(filepath.Join(built.plugins, "*.wasm"))
+	require.NoError(t, err)
+	for _, file := range files {
+		if name := strings.TrimSuffix(filepath.Base(file), ".wasm"); strings.Contains(all, name) {
+			require.NoError(t, os.Symlink(file, filepath.Join(dir, filepath.Base(file))))
+		}
+	}
+	return startDaemonOf(t, dir, settings...)
 }
 
 // startDaemonOf is startDaemon with a folder of plugins of its own.

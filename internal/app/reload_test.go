@@ -301,7 +301,7 @@ func TestAVersionThatAsksForMoreWaitsForTheOperatorsWord(t *testing.T) {
 	require.Contains(t, body, want)
 
 	grant := func() string {
-		out, err := exec.Command(built.binary, "plugin", "grant", "answer", "--plugins-dir", dir).CombinedOutput()
+		out, err := exec.Command(built.plain, "plugin", "grant", "answer", "--plugins-dir", dir).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		return string(out)
 	}
