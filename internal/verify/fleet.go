@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sgstreamd/sgstreamd/internal/child"
 )
 
 //go:embed guest/guest.wasm
@@ -169,7 +171,7 @@ func (w *worker) startAfter(last *process) error {
 	cmd := exec.Command(w.fleet.binary, "run", "--config", w.fleet.configFile())
 	cmd.Dir, cmd.Stdout, cmd.Stderr = w.fleet.folder, w.log, w.log
 	cmd.Env = append(foreignEnviron(), "SGSTREAMD_REDIS__URL="+w.fleet.server.urlFor(w.proxy, w.fleet.names.client(w.number)))
-	endWithParent(cmd)
+	child.EndWithParent(cmd)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed || w.process != last {
@@ -237,11 +239,11 @@ func (w *worker) kill() error {
 // stall stops the worker for so long, or until ctx is done.
 func (w *worker) stall(ctx context.Context, d time.Duration) error {
 	p := w.current(false)
-	if err := p.cmd.Process.Signal(sigStop); err != nil {
+	if err := p.cmd.Process.Signal(child.Stop); err != nil {
 		return err
 	}
 	pause(ctx, d)
-	if err := p.cmd.Process.Signal(sigCont); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.cmd.Process.Signal(child.Continue); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	return nil
@@ -255,7 +257,7 @@ func (w *worker) drain() (int, error) {
 }
 
 func (w *worker) stop(p *process) int {
-	_ = p.cmd.Process.Signal(sigTerm)
+	_ = p.cmd.Process.Signal(child.Terminate)
 	// More than the drain and the last words after it.
 	t := time.NewTimer(3 * drainTimeout)
 	defer t.Stop()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/sgstreamd/sgstreamd/internal/child"
 )
 
 // startTimeout is how long a Redis of verify's own may take to start.
@@ -173,7 +175,7 @@ func (n *node) start(ctx context.Context) error {
 	cmd := exec.Command(n.binary, "--port", strconv.Itoa(n.port), "--bind", "127.0.0.1", "--dir", n.folder, "--save", "",
 		"--appendonly", "yes", "--appendfsync", "always", "--logfile", filepath.Join(n.folder, "redis.log"),
 		"--repl-diskless-sync-delay", "0", "--repl-backlog-size", "64mb", "--client-output-buffer-limit", "replica 0 0 0")
-	endWithParent(cmd)
+	child.EndWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start redis-server: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
+	"github.com/sgstreamd/sgstreamd/internal/child"
 )
 
 // Options are what a run is told.
@@ -83,7 +84,7 @@ var ErrInterrupted = errors.New("interrupted")
 // Run does a run. A report with broken promises is no error. What it has written to Redis is removed in any case, if
 // Redis can be reached; where it can't be, the error says so.
 func Run(ctx context.Context, o Options) (report Report, err error) {
-	if !supported {
+	if !child.Supported {
 		return Report{}, errors.New("verify stops and continues processes, which this system can't")
 	}
 	r := &run{Options: o, names: newNames()}
