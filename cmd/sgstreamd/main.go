@@ -74,7 +74,7 @@ Exit codes: 0 it worked; 1 it failed; 2 the arguments or the configuration are w
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRun(), newDev(), newSend(), newDLQ(), newDoctor(), newVerify(), newPlugin(), newConfig(), newVersion())
+	root.AddCommand(newRun(), newDev(), newSend(), newDLQ(), newDoctor(), newVerify(), newBench(), newPlugin(), newConfig(), newVersion())
 	markUsage(root)
 	return root
 }

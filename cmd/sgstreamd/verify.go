@@ -17,7 +17,7 @@ import (
 	"github.com/sgstreamd/sgstreamd/internal/verify"
 )
 
-// redisOwn is the --redis that lets verify start one.
+// redisOwn is the --redis that lets verify and bench start one.
 const redisOwn = "own"
 
 // verifyFlags are the flags of verify beside those of the configuration.
@@ -68,7 +68,7 @@ Exit codes: 0 every promise was kept; 1 one was broken (the history of the first
 	flags.IntVar(&f.rate, "rate", verify.DefaultRate, "`number` of messages sent a second, at most; fewer where the workers can't keep up")
 	flags.BoolVar(&f.json, "json", false, "print the report as a JSON object")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := f.takeURL(cmd); err != nil {
+		if err := takeURL(cmd, f.redis); err != nil {
 			return err
 		}
 		cfg, err := config.load(cmd)
@@ -97,14 +97,14 @@ func faultList() string {
 }
 
 // takeURL lets a --redis that is a URL stand for --redis-url.
-func (f *verifyFlags) takeURL(cmd *cobra.Command) error {
-	if f.redis == "" || f.redis == redisOwn {
+func takeURL(cmd *cobra.Command, redis string) error {
+	if redis == "" || redis == redisOwn {
 		return nil
 	}
 	if cmd.Flags().Changed("redis-url") {
 		return usageError{errors.New("--redis and --redis-url both name a Redis; remove one")}
 	}
-	if err := cmd.Flags().Set("redis-url", f.redis); err != nil {
+	if err := cmd.Flags().Set("redis-url", redis); err != nil {
 		return usageError{err}
 	}
 	return nil

@@ -1,0 +1,268 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// work is what a pass does: so many messages, as fast as possible through a backlog, or so many a second.
+type work struct {
+	messages int
+	rate     int // 0 is as fast as possible
+	what     string
+}
+
+// warmUp is how many messages a daemon is sent before it is measured: its instances are made, and its scripts are known.
+func (w work) warmUp() int { return max(min(w.messages/10, 2000), 1) }
+
+const (
+	// look is the time between two looks at how far the daemon is.
+	look = 20 * time.Millisecond
+	// patience is how long there may be no new reply.
+	patience = time.Minute
+)
+
+// stage is what a pass has for its time.
+type stage struct {
+	*run
+	names  names
+	work   work
+	loader *loader
+	daemon *daemon // nil in a bare pass
+	doing  string
+}
+
+// begin makes a stage with new names.
+func (r *run) begin(w work, doing string, messages int) *stage {
+	r.names = r.names.next()
+	return &stage{run: r, names: r.names, work: w, doing: doing, loader: newLoader(r.server.client, r.names, &r.Options, messages)}
+}
+
+// barePass measures one of the loops.
+func (r *run) barePass(ctx context.Context, w work, mode string) (Figures, error) {
+	s := r.begin(w, mode, w.messages)
+	r.say(s, 0)
+	b, err := newBare(ctx, r.server.client, s.names, mode)
+	if err != nil {
+		return Figures{}, err
+	}
+	settle := func(ctx context.Context) error { return b.run(ctx, w.messages) }
+	var f Figures
+	if w.rate > 0 {
+		f, err = s.paced(ctx, settle)
+	} else if err = s.loader.fill(ctx, w.messages); err == nil {
+		f, err = s.timed(ctx, settle)
+	}
+	f.RoundTrips = float64(b.roundTrips) / float64(w.messages)
+	return f, errors.Join(err, r.server.cleanUp(s.names))
+}
+
+// daemonPass measures a daemon. Counted, it measures nothing but round trips, by a proxy that would slow down the rest.
+func (r *run) daemonPass(ctx context.Context, w work, counted bool) (f Figures, err error) {
+	doing := "the daemon"
+	redis := r.server.config
+	var c *counter
+	if counted {
+		doing = "the daemon's round trips"
+		if c, err = newCounter(r.server.dial); err != nil {
+			return f, err
+		}
+		defer c.close()
+		redis = r.server.through(c.addr())
+	}
+	s := r.begin(w, doing, w.warmUp()+w.messages)
+	r.say(s, 0)
+	if s.daemon, err = startDaemon(ctx, &r.Options, r.folder, s.names, redis); err != nil {
+		return f, err
+	}
+	f, err = s.daemonFigures(ctx, c)
+	if err != nil {
+		s.daemon.kill()
+	} else {
+		err = s.daemon.stop()
+	}
+	return f, errors.Join(err, r.server.cleanUp(s.names))
+}
+
+// daemonFigures warms the daemon up and measures it.
+func (s *stage) daemonFigures(ctx context.Context, c *counter) (f Figures, err error) {
+	if err := s.loader.fill(ctx, s.work.warmUp()); err != nil {
+		return f, err
+	}
+	if err := s.awaitSettled(ctx); err != nil {
+		return f, err
+	}
+	before, scrapeCost, err := s.baseline(ctx)
+	if err != nil {
+		return f, err
+	}
+	if s.work.rate > 0 {
+		trips := c.count()
+		f, err = s.paced(ctx, s.awaitSettled)
+		f.RoundTrips = c.count() - trips
+	} else {
+		f, err = s.held(ctx, c)
+	}
+	if err != nil {
+		return f, err
+	}
+	after, err := s.daemon.scrape(ctx)
+	n := float64(s.work.messages)
+	f.CPU, f.Allocations, f.Resident = (after.cpu-before.cpu)*1e6/n, max(after.mallocs-before.mallocs-scrapeCost, 0)/n, after.resident
+	f.RoundTrips /= n
+	return f, err
+}
+
+// baseline reads the daemon's metrics before the measurement, and finds out what a reading allocates by itself.
+func (s *stage) baseline(ctx context.Context) (before process, scrapeCost float64, err error) {
+	first, err := s.daemon.scrape(ctx)
+	if err != nil {
+		return before, 0, err
+	}
+	before, err = s.daemon.scrape(ctx)
+	return before, before.mallocs - first.mallocs, err
+}
+
+// count is how many round trips there were so far, 0 without a counter.
+func (c *counter) count() float64 {
+	if c == nil {
+		return 0
+	}
+	return float64(c.roundTrips.Load())
+}
+
+// held measures a daemon that goes through a backlog: its process is stopped while the stream is filled.
+func (s *stage) held(ctx context.Context, c *counter) (f Figures, err error) {
+	if err := s.daemon.hold(); err != nil {
+		return f, err
+	}
+	if err := s.loader.fill(ctx, s.work.messages); err != nil {
+		return f, err
+	}
+	trips := c.count()
+	f, err = s.timed(ctx, func(ctx context.Context) error {
+		if err := s.daemon.resume(); err != nil {
+			return err
+		}
+		return s.awaitSettled(ctx)
+	})
+	f.RoundTrips = c.count() - trips
+	return f, err
+}
+
+// timed measures how long settle takes to go through a backlog, up to the last reply, by Redis's clock. Where there are
+// no replies it is up to settle's return.
+func (s *stage) timed(ctx context.Context, settle func(context.Context) error) (f Figures, err error) {
+	replies := s.server.client.XLen(ctx, s.names.replies()).Val()
+	cpu, err := s.server.cpu(ctx)
+	if err != nil {
+		return f, err
+	}
+	begun := time.Now()
+	at, err := s.server.client.Time(ctx).Result()
+	if err != nil {
+		return f, fmt.Errorf("redis: %w", err)
+	}
+	if err := settle(ctx); err != nil {
+		return f, err
+	}
+	took := time.Since(begun)
+	used, err := s.server.cpu(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Messages, f.Replies = s.work.messages, int(s.server.client.XLen(ctx, s.names.replies()).Val()-replies)
+	if f.Replies > 0 {
+		last, err := s.server.client.XRevRangeN(ctx, s.names.replies(), "+", "-", 1).Result()
+		if err != nil || len(last) == 0 {
+			return f, fmt.Errorf("read the last reply: %w", err)
+		}
+		ms, _, _ := strings.Cut(last[0].ID, "-")
+		end, _ := strconv.ParseInt(ms, 10, 64)
+		took = time.Duration(max(end-at.UnixMilli(), 1)) * time.Millisecond
+	}
+	f.Seconds, f.RedisCPU = took.Seconds(), (used-cpu)*1e6/float64(s.work.messages)
+	f.PerSecond = float64(s.work.messages) / f.Seconds
+	return f, nil
+}
+
+// paced measures how long each message takes from its sending to its reply, while settle sees to all of them.
+func (s *stage) paced(ctx context.Context, settle func(context.Context) error) (f Figures, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	replies, err := s.server.client.XLen(ctx, s.names.replies()).Result()
+	if err != nil {
+		return f, fmt.Errorf("redis: %w", err)
+	}
+	cpu, err := s.server.cpu(ctx)
+	if err != nil {
+		return f, err
+	}
+	watch, first, n := &watcher{loader: s.loader, from: "0-0", over: make(chan struct{})}, s.loader.next, s.work.messages
+	s.loader.last.Store(nil)
+	if last, err := s.server.client.XRevRangeN(ctx, s.names.replies(), "+", "-", 1).Result(); err == nil && len(last) > 0 {
+		watch.from = last[0].ID
+	}
+	begun := time.Now()
+	var parts sync.WaitGroup
+	part := func(do func() error) {
+		parts.Go(func() {
+			if err := do(); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	part(func() error { return watch.run(ctx, first, n) })
+	part(func() error { return s.loader.pace(ctx, n, s.work.rate) })
+	part(func() error {
+		defer close(watch.over) // what is settled is visible
+		return settle(ctx)
+	})
+	parts.Wait()
+	if ctx.Err() != nil {
+		return f, context.Cause(ctx)
+	}
+	took := time.Since(begun)
+	used, err := s.server.cpu(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Messages, f.Replies = n, int(s.server.client.XLen(ctx, s.names.replies()).Val()-replies)
+	f.Seconds, f.PerSecond, f.RedisCPU = took.Seconds(), float64(n)/took.Seconds(), (used-cpu)*1e6/float64(n)
+	if len(watch.waits) > 0 {
+		f.Latency = latencyOf(watch.waits)
+	}
+	return f, nil
+}
+
+// awaitSettled waits until all messages are sent and the daemon is through with them.
+func (s *stage) awaitSettled(ctx context.Context) error {
+	most, moved := int64(-1), time.Now()
+	for pause(ctx, look) {
+		if err := s.daemon.alive(); err != nil {
+			return err
+		}
+		replies, err := s.server.client.XLen(ctx, s.names.replies()).Result()
+		if err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+		s.say(s, int(replies))
+		if last := s.loader.last.Load(); last != nil {
+			if done, err := s.server.settled(ctx, s.names, *last); done || err != nil {
+				return err
+			}
+		}
+		if replies > most {
+			most, moved = replies, time.Now()
+		}
+		if time.Since(moved) > patience {
+			return fmt.Errorf("the daemon has not answered for %v; %d replies are there", patience, replies)
+		}
+	}
+	return ctx.Err()
+}
