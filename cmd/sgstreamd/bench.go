@@ -116,8 +116,13 @@ func (f *benchFlags) options(redis consumer.RedisConfig) (loadtest.Options, erro
 	if err != nil {
 		return loadtest.Options{}, fmt.Errorf("the daemon's program: %w", err)
 	}
+	plugins := config.Default().Plugins
+	cache, err := plugins.CachePath()
+	if err != nil {
+		cache = "" // the system knows no such folder
+	}
 	return loadtest.Options{
-		Redis: redis, Own: f.redis == redisOwn || redis.URL == consumer.Embedded, Binary: binary, Messages: f.messages, Size: f.size,
+		Redis: redis, CacheDir: cache, Own: f.redis == redisOwn || redis.URL == consumer.Embedded, Binary: binary, Messages: f.messages, Size: f.size,
 		Channels: f.channels, Rate: f.rate, Repeat: f.repeat, Bare: f.bare,
 	}, nil
 }

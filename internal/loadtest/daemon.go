@@ -44,7 +44,7 @@ func Reserved() []string {
 // startDaemon starts a daemon that works on the keys of the names, and waits until it is ready.
 func startDaemon(ctx context.Context, o *Options, folder string, n names, redis consumer.RedisConfig) (*daemon, error) {
 	base := filepath.Join(folder, fmt.Sprintf("daemon-%d", n.pass))
-	if err := os.WriteFile(base+".toml", []byte(configFor(folder, n, redis)), 0o600); err != nil {
+	if err := os.WriteFile(base+".toml", []byte(configFor(folder, o.CacheDir, n, redis)), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(base + ".log")
@@ -82,7 +82,7 @@ func foreignEnviron() []string {
 }
 
 // configFor is the daemon's configuration: what is not in it has its default, or is one of Options.Settings.
-func configFor(folder string, n names, redis consumer.RedisConfig) string {
+func configFor(folder, cacheDir string, n names, redis consumer.RedisConfig) string {
 	return fmt.Sprintf(`[redis]
 wait_replicas = %d
 wait_timeout = "%v"
@@ -128,7 +128,7 @@ listen = "127.0.0.1:0"
 format = "json"
 `, redis.WaitReplicas, redis.WaitTimeout, redis.TLS.CAFile, redis.TLS.CertFile, redis.TLS.KeyFile, n.stream(), group, pluginName,
 		n.prefix()+"audit", n.lock(), n.trace(), n.outbound(), n.deadLetters(), n.prefix()+"state:",
-		pluginsFolder(folder), filepath.Join(folder, "cache"))
+		pluginsFolder(folder), cacheDir)
 }
 
 func pluginsFolder(folder string) string { return filepath.Join(folder, "plugins") }

@@ -21,6 +21,8 @@ type Options struct {
 	Binary string
 	// Module is the plugin, a WebAssembly module.
 	Module []byte
+	// CacheDir is the folder of the compiled modules; empty is one of the run's own.
+	CacheDir string
 	// Settings configure the daemon, "key=value" each; none of them is one of Reserved or of redis.
 	Settings []string
 	// Messages go through a backlog as fast as possible, each with a payload of Size bytes, in turn of Channels channels.
@@ -72,7 +74,14 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if r.folder, err = os.MkdirTemp("", "sgstreamd-bench-"); err != nil {
 		return Report{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(r.folder)) }()
+	defer func() {
+		if left := os.RemoveAll(r.folder); left != nil {
+			err = errors.Join(err, left)
+		}
+	}()
+	if r.CacheDir == "" {
+		r.CacheDir = filepath.Join(r.folder, "cache")
+	}
 	if err := os.Mkdir(pluginsFolder(r.folder), 0o700); err != nil {
 		return Report{}, err
 	}
