@@ -1,0 +1,201 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/abi"
+	"github.com/sgstreamd/sgstreamd/internal/redistest"
+)
+
+// plain is a worker's configuration without what the guarantees add to a commit: order, lock and trace.
+func plain(c *InboundConfig) {
+	c.Order, c.Lock.Enabled, c.Trace.Enabled = OrderNone, false, false
+}
+
+// committer is a worker whose commits a test or benchmark makes by hand, one batch after the other.
+type committer struct {
+	*Worker
+	t        testing.TB
+	contexts contexts
+	number   int
+}
+
+func newCommitter(t testing.TB, change func(*InboundConfig)) *committer {
+	c, err := Dial(RedisConfig{URL: redistest.Start(t).URL()}, 1)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	in := DefaultInbound()
+	change(&in)
+	cfg := Inbound("me", in, DefaultOutbound(), DefaultDeadLetters(), DefaultState())
+	w := NewWorker(cfg, c, handlerFunc(echo), NewMetrics(nil), slog.New(slog.DiscardHandler))
+	require.NoError(t, w.Prepare(context.Background()))
+	return &committer{Worker: w, t: t, contexts: contexts{context.Background(), context.Background(), context.Background()}}
+}
+
+// fill sends n messages of 600 bytes, each of a channel of its own.
+func (c *committer) fill(n int) {
+	ctx := c.contexts.redis
+	for ; n > 0; n -= maxBatch {
+		p := c.redis.Pipeline()
+		for range min(n, maxBatch) {
+			c.number++
+			p.XAdd(ctx, &redis.XAddArgs{Stream: c.cfg.Stream, Values: []any{"data", encode(map[string]any{
+				"platform": platform, "channel_key": fmt.Sprint(c.number), "is_addressed": true, "content": strings.Repeat("x", 520),
+			}), "ts", "1700000000.25", "trace_id", fmt.Sprint(c.number)}})
+		}
+		_, err := p.Exec(ctx)
+		require.NoError(c.t, err)
+	}
+}
+
+// batch has n messages of 600 bytes sent, fetched and claimed, each with an answer of 600 bytes that waits to be
+// committed.
+func (c *committer) batch(n int) []commitRequest {
+	ctx := c.contexts.redis
+	c.fill(n)
+	var deliveries []*delivery
+	for len(deliveries) < n {
+		reply, err := c.scripts.fetch.Run(ctx, c.redis, c.scriptKeys().keys, c.scriptArgs(n-len(deliveries), c.mostOrdered)...).Slice()
+		require.NoError(c.t, err)
+		for _, v := range reply[1:] {
+			e := list(v)
+			deliveries = append(deliveries, c.accept(c.contexts, text(e[0]), 1, text(e[1]), pairs(list(e[2]))))
+		}
+	}
+	c.claimAll(deliveries)
+	batch := make([]commitRequest, n)
+	for i, d := range deliveries {
+		written, err := c.emitOf(d, 0, abi.Emit{Platform: platform, Payload: d.entry.Message.Payload})
+		require.NoError(c.t, err)
+		batch[i] = commitRequest{d: d, o: outcome{verb: verbAck, told: toldDelivered}, emits: []emit{written}, answer: make(chan string, 1)}
+	}
+	return batch
+}
+
+func (c *committer) claimAll(deliveries []*delivery) {
+	var claims []claimRequest
+	for _, d := range deliveries {
+		if r := (claimRequest{d: d, lock: c.lockFor(d), answer: make(chan string, 1)}); r.lock != (heldLock{}) || c.traceKey(d) != "" {
+			claims = append(claims, r)
+		}
+	}
+	if len(claims) == 0 {
+		return
+	}
+	c.flushClaims(c.contexts.redis, claims)
+	for _, r := range claims {
+		require.Equal(c.t, "ok", <-r.answer)
+		r.d.setLock(r.lock)
+	}
+}
+
+// commit commits the batch, and requires that everything of it was done.
+func (c *committer) commit(batch []commitRequest) {
+	c.flushCommits(c.contexts.redis, batch)
+	for _, r := range batch {
+		require.Equal(c.t, "done", <-r.answer)
+		r.d.cancel(nil)
+		c.flight.remove(r.d)
+	}
+}
+
+// commands is how many commands Redis has run so far, those of scripts included, and how many scripts.
+func (c *committer) commands() (all, scripts int) {
+	stats, err := c.redis.Info(c.contexts.redis, "commandstats").Result()
+	require.NoError(c.t, err)
+	for line := range strings.Lines(stats) {
+		name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
+		n := 0
+		if _, err := fmt.Sscanf(rest, "%d", &n); err != nil || name == "info" || name == "config|get" {
+			continue
+		}
+		if all += n; name == "evalsha" || name == "eval" {
+			scripts += n
+		}
+	}
+	return all, scripts
+}
+
+// A batch is one round trip, however many messages it holds, and each of its messages costs so many commands. Where they
+// have become fewer, the number is to be lowered.
+func TestACommitIsOneRoundTrip(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*InboundConfig)
+		most   int // commands for a message
+	}{
+		"plain": {plain, 3}, "with order, lock and trace": {func(*InboundConfig) {}, 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCommitter(t, test.change)
+			c.commit(c.batch(1)) // Redis learns the script
+			cost := func(n int) int {
+				batch := c.batch(n)
+				before, scripts := c.commands()
+				c.commit(batch)
+				after, scriptsAfter := c.commands()
+				require.Equal(t, 1, scriptsAfter-scripts, "a batch of %d", n)
+				return after - before
+			}
+			one, many := cost(1), cost(maxBatch)
+			perMessage := (many - one) / (maxBatch - 1)
+			require.Equal(t, one+(maxBatch-1)*perMessage, many, "every message costs the same")
+			require.LessOrEqual(t, perMessage, test.most)
+		})
+	}
+}
+
+// BenchmarkCommit is one message of a batch, with one emit of 600 bytes, against a Redis on this machine.
+func BenchmarkCommit(b *testing.B) {
+	for name, change := range map[string]func(*InboundConfig){"plain": plain, "full": func(*InboundConfig) {}} {
+		for _, size := range []int{1, maxBatch} {
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				c := newCommitter(b, change)
+				c.commit(c.batch(1)) // Redis learns the script
+				b.ReportAllocs()
+				b.ResetTimer()
+				for done := 0; done < b.N; done += size {
+					b.StopTimer()
+					batch := c.batch(size)
+					b.StartTimer()
+					c.commit(batch)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkWorker is one message of many on its whole way through a worker: fetch, claim, a handler that answers at once,
+// commit.
+func BenchmarkWorker(b *testing.B) {
+	for name, change := range map[string]func(*InboundConfig){"plain": plain, "full": func(*InboundConfig) {}} {
+		b.Run(name, func(b *testing.B) {
+			c := newCommitter(b, change)
+			handled := make(chan struct{}, b.N)
+			c.handler = handlerFunc(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+				handled <- struct{}{}
+				return abi.Verdict{Status: abi.StatusDone, Emits: []abi.Emit{{Platform: platform, Payload: m.Payload}}}, nil
+			})
+			c.fill(b.N)
+			stopping, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			b.ReportAllocs()
+			b.ResetTimer()
+			go func() { ended <- c.Run(stopping, context.Background()) }()
+			for range b.N {
+				<-handled
+			}
+			c.handling.Wait() // all of it is committed
+			b.StopTimer()
+			stop()
+			require.NoError(b, <-ended)
+		})
+	}
+}
