@@ -72,9 +72,21 @@ fuzz: ## fuzz every parser and the ABI boundary, FUZZTIME each
 	  done || exit 1; \
 	done
 
+# The whole way with an example in C, where the plugin is hardly felt, and in Go; and every part alone.
+MESSAGES  ?= 200000
+REPEAT    ?= 5
+BENCHTIME ?= 1s
+E2E        = $(BUILD)/sgstreamd bench --redis own --messages $(MESSAGES) --repeat $(REPEAT) --json
+PLAIN     := --set inbound.order=none --set inbound.lock.enabled=false --set inbound.trace.enabled=false
+
 .PHONY: bench
-bench: ## run the micro-benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build plugins ## run every benchmark, and write the table of docs/performance.md
+	@mkdir -p $(BUILD)/bench
+	$(E2E) --plugin $(BUILD)/plugins/echo-c.wasm $(PLAIN) >$(BUILD)/bench/plain.json
+	$(E2E) --plugin $(BUILD)/plugins/echo-c.wasm >$(BUILD)/bench/full.json
+	$(E2E) --plugin $(BUILD)/plugins/echo.wasm >$(BUILD)/bench/go.json
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 30m $$(grep -rl '^func Benchmark' --include '*_test.go' . | xargs -n 1 dirname | sort -u) >$(BUILD)/bench/go-test.txt || { cat $(BUILD)/bench/go-test.txt; exit 1; }
+	go run ./internal/benchtable docs/performance.md $(BUILD)/bench/go-test.txt $(BUILD)/bench/plain.json $(BUILD)/bench/full.json $(BUILD)/bench/go.json
 
 .PHONY: clean
 clean: ## remove what was built
