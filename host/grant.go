@@ -200,6 +200,11 @@ func (p *Plugin) grantSecrets() error {
 			asked[id] = c
 		}
 	}
+	for id := range p.cfg.Secrets {
+		if _, ok := asked[id]; !ok {
+			p.log.Warn("a secret is for nothing: the plugin's manifest does not ask for it", "secret", id)
+		}
+	}
 	p.cfg.Secrets = asked
 	return nil
 }

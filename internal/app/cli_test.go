@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"os"
@@ -33,7 +34,9 @@ func runOf(t *testing.T, in io.Reader, args ...string) (out, errOut string, code
 
 func runProgram(t *testing.T, program string, in io.Reader, args ...string) (out, errOut string, code int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
 	var o, e bytes.Buffer
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Dir(built.cache))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &o, &e

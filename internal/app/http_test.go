@@ -126,8 +126,8 @@ func TestARequestEndsWithTheDrain(t *testing.T) {
 
 func TestAMissingSecretIsOneClearLine(t *testing.T) {
 	t.Parallel()
-	_, errOut, code := run(t, "", "run", "--plugins-dir", built.plugins, "--set", "admin.listen=", "--set", "redis.embedded_listen=127.0.0.1:0",
-		"--set", "plugins.echo.secrets.key.env=SGSTREAMD_NO_SUCH", "--set", "plugins.echo.secrets.key.origins=https://a.example")
+	_, errOut, code := run(t, "", "run", "--plugins-dir", built.plugins, "--set", "inbound.processor=moody", "--set", "admin.listen=", "--set", "redis.embedded_listen=127.0.0.1:0",
+		"--set", "plugins.moody.secrets.key.env=SGSTREAMD_NO_SUCH", "--set", "plugins.moody.secrets.key.origins=https://a.example")
 	require.Equal(t, 1, code, errOut)
-	require.Contains(t, errOut, `plugin "echo": plugins.echo.secrets.key: the environment variable SGSTREAMD_NO_SUCH is not set; set it for the daemon, or remove the table`)
+	require.Contains(t, errOut, `plugin "moody": plugins.moody.secrets.key: the environment variable SGSTREAMD_NO_SUCH is not set; set it for the daemon, or remove the table`)
 }
