@@ -23,9 +23,9 @@ build: ## build the daemon: build/sgstreamd
 .PHONY: plugins
 plugins: build $(PLUGINS:%=$(BUILD)/plugins/%.wasm) ## build every example plugin: build/plugins/NAME.wasm
 
-# Nobody who wants to try it should need five compilers; make test installs them, and then wants every plugin.
+# Nobody who wants to try it should need five compilers; make test and make bench install them, and then want every plugin.
 SKIP := --skip-missing
-test: SKIP :=
+test bench: SKIP :=
 
 # What a plugin is made of: its own folder, the SDKs, and how it is built.
 SDKS := $(shell find abi plugins/sdk internal/toolchain -type f -not -path '*/node_modules/*' -not -path '*/target/*' -not -name '*_test.go')
@@ -80,7 +80,7 @@ E2E        = $(BUILD)/sgstreamd bench --redis own --messages $(MESSAGES) --repea
 PLAIN     := --set inbound.order=none --set inbound.lock.enabled=false --set inbound.trace.enabled=false
 
 .PHONY: bench
-bench: build plugins ## run every benchmark, and write the table of docs/performance.md
+bench: packages build plugins ## run every benchmark, and write the table of docs/performance.md
 	@mkdir -p $(BUILD)/bench
 	$(E2E) --plugin $(BUILD)/plugins/echo-c.wasm $(PLAIN) >$(BUILD)/bench/plain.json
 	$(E2E) --plugin $(BUILD)/plugins/echo-c.wasm >$(BUILD)/bench/full.json

@@ -102,7 +102,7 @@ func writeLatencies(w io.Writer, reports []loadtest.Report) {
 	if reports[0].Latency == nil {
 		return
 	}
-	fmt.Fprintf(w, "\n| at %d messages a second | p50 of `full` | p99 of `fenced` | p99 of `full` | allocations | round trips | (p50, p90, p99, p99.9) |\n",
+	fmt.Fprintf(w, "\n| at %d messages a second | times p50 of `full` | times p99 of `fenced` | times p99 of `full` | allocations | round trips | (p50, p90, p99, p99.9) |\n",
 		reports[0].Latency.Rate)
 	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- | --- |")
 	row := func(name string, l *loadtest.Comparison, f loadtest.Figures, ratios string) {

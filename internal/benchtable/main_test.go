@@ -12,6 +12,7 @@ import (
 const goTest = `goos: linux
 pkg: github.com/sgstreamd/sgstreamd/host
 cpu: AMD EPYC
+BenchmarkEmit-2   	     217	   1590654 ns/op	         3.057 allocs/emit	      1591 ns/emit	  807317 B/op	    3057 allocs/op
 BenchmarkHandle-2   	   93244	      4240 ns/op	      1713 bare-ns/op	         2.475 x-bare	    2456 B/op	      25 allocs/op
 PASS
 ok  	github.com/sgstreamd/sgstreamd/host	4.799s
@@ -49,6 +50,7 @@ func TestTheTableStandsBetweenTheMarkers(t *testing.T) {
 	for _, row := range []string{
 		"| echo-c, msgpack, none of order, lock and trace |  | 0.40 (0.30 to 0.50) |  | (0.0 µs, 0.0 µs) | 90 | 0.100 | (40000) |\n",
 		"| echo-c, msgpack, none of order, lock and trace |  |  | 2.00 |  | 0.00 | (1.00, 2.00, 3.00, 4.00 ms) |\n",
+		"| `host.Emit` | 0.159 |  | 3 | (1.59 µs) |\n",
 		"| `host.Handle` | 0.424 | 2.48 | 25 | (4.24 µs) |\n",
 		"| `envelope.AppendMessage/msgpack` | 0.050 |  | 0 | (0.50 µs) |\n",
 	} {
