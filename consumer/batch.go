@@ -1,6 +1,9 @@
 package consumer
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // maxBatch bounds the messages of one script, so that Redis is not kept from others for long.
 const maxBatch = 128
@@ -62,4 +65,27 @@ func (b *batcher[T]) gather(first T) []T {
 		}
 	}
 	return batch
+}
+
+// span is the least and the greatest of a batch's ids, for what prelude.lua looks up at once.
+func span(batch int, id func(int) string) (least, greatest string) {
+	least, greatest = id(0), id(0)
+	for i := 1; i < batch; i++ {
+		if at := id(i); isBefore(at, least) {
+			least = at
+		} else if isBefore(greatest, at) {
+			greatest = at
+		}
+	}
+	return least, greatest
+}
+
+// isBefore compares two stream ids, which have no leading zeros.
+func isBefore(a, b string) bool {
+	ams, aseq, _ := strings.Cut(a, "-")
+	bms, bseq, _ := strings.Cut(b, "-")
+	if ams != bms {
+		return len(ams) < len(bms) || len(ams) == len(bms) && ams < bms
+	}
+	return len(aseq) < len(bseq) || len(aseq) == len(bseq) && aseq < bseq
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // lockPause is about how long a message is parked before it is looked at again, if another worker holds its lock or is
@@ -14,25 +16,37 @@ const lockPause = 100 * time.Millisecond
 // lockPauseMS is lockPause, give or take a half, in ms.
 func lockPauseMS() int64 { return (lockPause/2 + rand.N(lockPause)).Milliseconds() }
 
-// claimRequest is a message that waits to be begun.
-type claimRequest struct {
-	d      *delivery
-	lock   heldLock
-	answer chan string
+// claim takes the channels' locks of a batch and reports CLAIMED, or asks whether replies were delivered before, and notes
+// with each delivery what came of it. What needs none of that is claimed as it is.
+func (w *Worker) claim(ctx context.Context, batch []*delivery) {
+	var asked []*delivery
+	var locks []heldLock
+	for _, d := range batch {
+		d.claimed = "ok"
+		lock := w.lockFor(d)
+		if d.broken == nil && (lock != (heldLock{}) || w.traceKey(d) != "" || w.onceKey(d) != "") {
+			asked, locks = append(asked, d), append(locks, lock)
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	answers := w.askClaims(ctx, asked, locks)
+	for i, d := range asked {
+		d.claimed = answerNone
+		if answers != nil {
+			d.claimed = answers[i]
+		}
+		if d.claimed == "ok" {
+			d.setLock(locks[i])
+		}
+	}
 }
 
-func claimSize(claimRequest) int { return 0 }
-
-// claim takes the channel's lock and reports CLAIMED, or asks whether the reply was delivered before. It returns false, and what to do instead, when the
-// message can't be begun here.
-func (w *Worker) claim(c contexts, d *delivery) (outcome, bool) {
-	r := claimRequest{d: d, lock: w.lockFor(d), answer: make(chan string, 1)}
-	if r.lock == (heldLock{}) && w.traceKey(d) == "" && w.onceKey(d) == "" {
-		return outcome{}, true
-	}
-	switch answer := w.claims.ask(c.redis, r, r.answer); answer {
+// begun is whether the delivery was claimed and its call may be made, or what to do instead.
+func (w *Worker) begun(d *delivery) (outcome, bool) {
+	switch d.claimed {
 	case "ok":
-		d.setLock(r.lock)
 		return outcome{}, true
 	case "maybe":
 		d.entry.Message.MaybeDelivered = true
@@ -47,7 +61,7 @@ func (w *Worker) claim(c contexts, d *delivery) (outcome, bool) {
 	case "fenced", "gone":
 		return outcome{verb: verbLost}, false
 	default:
-		return w.failed(d, answer), false
+		return w.failed(d, d.claimed), false
 	}
 }
 
@@ -72,26 +86,42 @@ func (w *Worker) traceKey(d *delivery) string {
 // never is for scripts whose every error may pass.
 func never(error) bool { return false }
 
-func (w *Worker) flushClaims(ctx context.Context, batch []claimRequest) {
+// askClaims asks Redis for a batch, which has the locks that it needs beside it. It returns an answer for each, as claim.lua
+// or deliver.lua has them, or nil when ctx is done.
+func (w *Worker) askClaims(ctx context.Context, batch []*delivery, locks []heldLock) []string {
 	if w.cfg.Once.Enabled {
-		w.flushDeliveries(ctx, batch)
-		return
+		return w.askDeliveries(ctx, batch)
 	}
 	if w.split() {
-		w.splitClaims(ctx, batch)
-		return
+		return w.splitClaims(ctx, batch, locks)
 	}
 	keys := w.scriptKeys()
-	args := w.scriptArgs(now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL))
-	for _, r := range batch {
-		args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt,
-			keys.pos(r.lock.key), r.lock.token, keys.pos(w.traceKey(r.d)), lockPauseMS())
+	args := w.claimArgs(batch)
+	for i, d := range batch {
+		args = append(args, d.entry.Message.ID, d.entry.Message.Attempt,
+			keys.pos(locks[i].key), locks[i].token, keys.pos(w.traceKey(d)), lockPauseMS())
 	}
-	reply, err := runSure(ctx, w.redis, w.log, w.scripts.claim, keys.keys, args, never)
+	return w.answers(ctx, w.scripts.claim, keys.keys, args)
+}
+
+// claimArgs are the arguments of claim.lua that stand before those of the messages.
+func (w *Worker) claimArgs(batch []*delivery) []any {
+	least, greatest := span(len(batch), func(i int) string { return batch[i].entry.Message.ID })
+	return w.scriptArgs(now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), len(batch), least, greatest)
+}
+
+// answers runs a script that claims a batch until Redis answers. While it does not, the worker is not ready.
+func (w *Worker) answers(ctx context.Context, s *redis.Script, keys []string, args []any) []string {
+	reply, err := runSure(ctx, w.redis, w.log, s, keys, args, func(err error) bool {
+		w.setReady(explain(err, w.cfg.Stream))
+		return false
+	})
 	if err != nil {
-		return
+		return nil
 	}
-	for i, r := range batch {
-		r.answer <- text(reply[i])
+	answers := make([]string, len(reply))
+	for i, v := range reply {
+		answers[i] = text(v)
 	}
+	return answers
 }

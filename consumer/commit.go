@@ -33,6 +33,7 @@ type commitRequest struct {
 	answer chan string
 }
 
+// commitSize is about how many bytes a commit writes.
 func commitSize(r commitRequest) int {
 	size := 0
 	for _, e := range r.emits {
@@ -122,10 +123,11 @@ func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 // runCommit runs commit.lua for a batch.
 func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final func(error) bool) ([]any, error) {
 	keys := w.scriptKeys(w.deadLettersHere(), w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
+	least, greatest := span(len(batch), func(i int) string { return batch[i].d.entry.Message.ID })
 	args := w.scriptArgs(
 		w.batchNumber, ledgerTTL.Milliseconds(), now(),
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
-		w.cfg.Once.TTL.Milliseconds(), w.cfg.Once.Max,
+		w.cfg.Once.TTL.Milliseconds(), w.cfg.Once.Max, len(batch), least, greatest,
 	)
 	for _, r := range batch {
 		args = w.appendCommit(args, keys, r)

@@ -69,7 +69,7 @@ func (c *committer) batch(n int) []commitRequest {
 			deliveries = append(deliveries, c.accept(c.contexts, text(e[0]), 1, text(e[1]), pairs(list(e[2]))))
 		}
 	}
-	c.claimAll(deliveries)
+	c.claim(ctx, deliveries)
 	batch := make([]commitRequest, n)
 	for i, d := range deliveries {
 		written, err := c.emitOf(d, 0, abi.Emit{Platform: platform, Payload: d.entry.Message.Payload})
@@ -77,23 +77,6 @@ func (c *committer) batch(n int) []commitRequest {
 		batch[i] = commitRequest{d: d, o: outcome{verb: verbAck, told: toldDelivered}, emits: []emit{written}, answer: make(chan string, 1)}
 	}
 	return batch
-}
-
-func (c *committer) claimAll(deliveries []*delivery) {
-	var claims []claimRequest
-	for _, d := range deliveries {
-		if r := (claimRequest{d: d, lock: c.lockFor(d), answer: make(chan string, 1)}); r.lock != (heldLock{}) || c.traceKey(d) != "" {
-			claims = append(claims, r)
-		}
-	}
-	if len(claims) == 0 {
-		return
-	}
-	c.flushClaims(c.contexts.redis, claims)
-	for _, r := range claims {
-		require.Equal(c.t, "ok", <-r.answer)
-		r.d.setLock(r.lock)
-	}
 }
 
 // commit commits the batch, and requires that everything of it was done.
@@ -130,7 +113,7 @@ func TestACommitIsOneRoundTrip(t *testing.T) {
 		change func(*InboundConfig)
 		most   int // commands for a message
 	}{
-		"plain": {plain, 3}, "with order, lock and trace": {func(*InboundConfig) {}, 12},
+		"plain": {plain, 2}, "with order, lock and trace": {func(*InboundConfig) {}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,9 +3,9 @@
 //
 // A Worker serves one stream. Its goroutines, a file each:
 //
-//	intake.go     reads new entries and takes over abandoned ones, never more than there is room for
-//	process.go    the life of one message: claim, handle, commit (a goroutine a message)
-//	batch.go      sends claims, and commits, that are ready together in one script each
+//	intake.go     reads new entries, takes over abandoned ones, never more than there is room for, and claims them
+//	process.go    the life of one message: handle, commit (a goroutine a message)
+//	batch.go      sends commits that are ready together in one script
 //	heartbeat.go  keeps what is in flight or parked from looking abandoned, and cancels what was lost
 //	monitor.go    measures the stream's lag and warns before it is trimmed unread
 //

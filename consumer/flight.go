@@ -29,8 +29,9 @@ type delivery struct {
 	cancel context.CancelCauseFunc
 
 	// Set by claim; the heartbeat renews the lock from then on.
-	mu   sync.Mutex
-	lock heldLock
+	claimed string // what claim.lua, or deliver.lua, has answered
+	mu      sync.Mutex
+	lock    heldLock
 
 	// returning is set when it is about to be given back: a heartbeat would make it look alive again.
 	returning atomic.Bool

@@ -210,9 +210,8 @@ func TestWhatWasPutBackIsNotHandedOutBeforeItsOldHandlingIsOver(t *testing.T) {
 	d.entry.Message.ID, d.entry.Message.ChannelKey, d.entry.Message.Attempt, d.entry.Addressed = id, "c", 1, true
 	w.flight.add(d)
 	claim := func() string {
-		q := claimRequest{d: d, lock: w.lockFor(d), answer: make(chan string, 1)}
-		w.flushClaims(r.ctx, []claimRequest{q})
-		return receive(t, q.answer, "the claim's answer")
+		w.claim(r.ctx, []*delivery{d})
+		return d.claimed
 	}
 	handedOut := func() int {
 		// It is due now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -142,10 +143,12 @@ func (w *Worker) fetch(c contexts, room int) error {
 	if err != nil {
 		return w.readFailed(err)
 	}
-	for _, v := range reply[1:] {
+	batch := make([]*delivery, len(reply)-1)
+	for i, v := range reply[1:] {
 		e := list(v)
-		w.begin(c, w.accept(c, text(e[0]), 1, text(e[1]), pairs(list(e[2]))))
+		batch[i] = w.accept(c, text(e[0]), 1, text(e[1]), pairs(list(e[2])))
 	}
+	w.begin(c, batch)
 	last := text(reply[0])
 	w.unread, w.full = last == "", last == "full"
 	if !w.unread && !w.full && !w.watching {
@@ -199,13 +202,18 @@ func (w *Worker) accept(c contexts, id string, count int64, lane string, fields 
 	return d
 }
 
-// begin handles what was accepted in a goroutine that has nothing to do, or in a new one.
-func (w *Worker) begin(c contexts, d *delivery) {
-	w.handling.Add(1)
-	select {
-	case w.work <- d:
-	default:
-		w.hands.Go(func() { w.handle(c, d) })
+// begin claims what was accepted, and has each handled in a goroutine that has nothing to do, or in a new one.
+func (w *Worker) begin(c contexts, accepted []*delivery) {
+	w.handling.Add(len(accepted))
+	for batch := range slices.Chunk(accepted, maxBatch) {
+		w.claim(c.redis, batch)
+		for _, d := range batch {
+			select {
+			case w.work <- d:
+			default:
+				w.hands.Go(func() { w.handle(c, d) })
+			}
+		}
 	}
 }
 

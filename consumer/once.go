@@ -30,18 +30,11 @@ const (
 	toldDoubtful    told = "doubtful" // delivered, and put back all the same
 )
 
-// flushDeliveries claims messages that are to be delivered once.
-func (w *Worker) flushDeliveries(ctx context.Context, batch []claimRequest) {
+// askDeliveries claims messages that are to be delivered once.
+func (w *Worker) askDeliveries(ctx context.Context, batch []*delivery) []string {
 	args := w.scriptArgs(w.cfg.Once.TTL.Milliseconds())
-	for _, r := range batch {
-		args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, w.onceKey(r.d), lockPauseMS())
+	for _, d := range batch {
+		args = append(args, d.entry.Message.ID, d.entry.Message.Attempt, w.onceKey(d), lockPauseMS())
 	}
-	keys := w.scriptKeys(w.deliveredKey(), w.deliveringKey()).keys
-	reply, err := runSure(ctx, w.redis, w.log, w.scripts.deliver, keys, args, never)
-	if err != nil {
-		return
-	}
-	for i, r := range batch {
-		r.answer <- text(reply[i])
-	}
+	return w.answers(ctx, w.scripts.deliver, w.scriptKeys(w.deliveredKey(), w.deliveringKey()).keys, args)
 }

@@ -54,11 +54,11 @@ func (w *Worker) attempt(c contexts, d *delivery) outcome {
 	if d.broken != nil {
 		return outcome{verb: verbDead, reason: d.broken.Error()}
 	}
-	if c.stopping.Err() != nil {
-		return outcome{verb: verbReturn, uncharged: true}
-	}
-	if o, ok := w.claim(c, d); !ok {
+	if o, ok := w.begun(d); !ok {
 		return o
+	}
+	if c.stopping.Err() != nil {
+		return outcome{verb: verbReturn, uncharged: true, told: toldUndelivered}
 	}
 	if d.ctx.Err() != nil {
 		return notBegun(d)

@@ -130,6 +130,7 @@ func (w *Worker) reclaimArgs(mode, from string) []any {
 
 // tookOver reads reclaim.lua's reply, reports it, and begins what was claimed.
 func (w *Worker) tookOver(c contexts, reply []any, mode string) {
+	var claimed []*delivery
 	for _, v := range list(reply[1]) {
 		e := list(v)
 		id, count, from := text(e[0]), number(e[1]), text(e[2])
@@ -138,7 +139,7 @@ func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 			// Its dead letter goes to another slot than the one where it is pending, and so with a commit.
 			d.broken = fmt.Errorf("used up its %d attempts: worker %q had not finished the last one when it was found idle for %d ms", w.cfg.MaxAttempts, from, number(e[3]))
 		}
-		w.begin(c, d)
+		claimed = append(claimed, d)
 		switch {
 		case mode == modeOwn:
 			w.log.Info("message of a lost read found", "message_id", id)
@@ -149,6 +150,7 @@ func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 			w.metrics.of(w, d).reclaimed.Inc()
 		}
 	}
+	w.begin(c, claimed)
 	for _, v := range list(reply[2]) {
 		e := list(v)
 		w.log.Error("message dead-lettered without another try: its attempts are used up",

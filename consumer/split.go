@@ -199,40 +199,39 @@ func (w *Worker) attemptOf(d *delivery) int64 {
 }
 
 // splitClaims claims a batch whose locks and traces are in other slots: the locks first, so that none is begun without.
-func (w *Worker) splitClaims(ctx context.Context, batch []claimRequest) {
-	locks := make([]string, len(batch))
+func (w *Worker) splitClaims(ctx context.Context, batch []*delivery, locks []heldLock) []string {
+	taken := make([]string, len(batch))
 	atOnce(len(batch), func(i int) {
-		locks[i] = "ok"
-		if l := batch[i].lock; l != (heldLock{}) {
-			locks[i] = w.sureLock(ctx, "take", l)
+		taken[i] = "ok"
+		if locks[i] != (heldLock{}) {
+			taken[i] = w.sureLock(ctx, "take", locks[i])
 		}
 	})
-	args := w.scriptArgs(now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL))
-	for i, r := range batch {
+	args := w.claimArgs(batch)
+	for i, d := range batch {
 		busy := 0
-		if locks[i] == "busy" {
+		if taken[i] == "busy" {
 			busy = -1
 		}
-		args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, busy, r.lock.token, 0, lockPauseMS())
+		args = append(args, d.entry.Message.ID, d.entry.Message.Attempt, busy, locks[i].token, 0, lockPauseMS())
 	}
-	reply, err := runSure(ctx, w.redis, w.log, w.scripts.claim, w.scriptKeys().keys, args, never)
-	if err != nil {
-		return
+	answers := w.answers(ctx, w.scripts.claim, w.scriptKeys().keys, args)
+	if answers == nil {
+		return nil
 	}
 	seen, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	atOnce(len(batch), func(i int) {
-		switch answer := text(reply[i]); {
-		case answer != "ok":
-			w.releaseElsewhere(seen, batch[i].lock)
-			batch[i].answer <- answer
-		case locks[i] != "ok":
-			batch[i].answer <- locks[i] // the lock's key is no lock
+		switch {
+		case answers[i] != "ok":
+			w.releaseElsewhere(seen, locks[i])
+		case taken[i] != "ok":
+			answers[i] = taken[i] // the lock's key is no lock
 		default:
-			w.mark(seen, batch[i].d, "CLAIMED", "")
-			batch[i].answer <- "ok"
+			w.mark(seen, batch[i], "CLAIMED", "")
 		}
 	})
+	return answers
 }
 
 // renewElsewhere renews the locks of what is in flight, and cancels the calls whose lock is another's by now.

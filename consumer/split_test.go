@@ -151,10 +151,9 @@ func TestAClaimThatComesTooLateHoldsNoLockInAnotherSlot(t *testing.T) {
 	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead, r.state), r.redis, nil, NewMetrics(nil), r.logger())
 	d := w.accept(contexts{working: r.ctx}, "1-1", 1, "", nil)
 	defer d.cancel(nil)
-	late := claimRequest{d: d, lock: heldLock{r.in.Lock.Prefix + "c", "token"}, answer: make(chan string, 1)}
-	w.flushClaims(r.ctx, []claimRequest{late})
-	require.Equal(t, "gone", <-late.answer)
-	require.Zero(t, r.redis.Exists(r.ctx, late.lock.key).Val())
+	lock := heldLock{r.in.Lock.Prefix + "c", "token"}
+	require.Equal(t, []string{"gone"}, w.askClaims(r.ctx, []*delivery{d}, []heldLock{lock}))
+	require.Zero(t, r.redis.Exists(r.ctx, lock.key).Val())
 }
 
 // What is known to be lost writes nothing to any slot.

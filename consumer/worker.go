@@ -94,7 +94,6 @@ type Worker struct {
 	apart   []string // what a Cluster keeps in other slots than the stream
 
 	flight   *flight
-	claims   *batcher[claimRequest]
 	commits  *batcher[commitRequest]
 	handling sync.WaitGroup // a count for each delivery
 	hands    sync.WaitGroup // a count for each goroutine that handles deliveries
@@ -133,7 +132,6 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 		w.apart = w.otherSlots()
 	}
 	w.committing = newDurably(client, cfg.WaitReplicas, cfg.WaitTimeout, m.unconfirmed.WithLabelValues(cfg.Role, cfg.Platform).Inc, w.log)
-	w.claims = newBatcher(claimSize, w.flushClaims)
 	w.commits = newBatcher(commitSize, w.flushCommits)
 	w.setReady(errors.New("not started"))
 	return w
@@ -233,7 +231,6 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	defer unhook()
 
 	var background sync.WaitGroup
-	background.Go(func() { w.claims.run(redisCtx) })
 	background.Go(func() { w.commits.run(redisCtx) })
 	background.Go(func() { w.heartbeats(redisCtx) })
 	background.Go(func() { w.monitor(redisCtx) })

@@ -14,7 +14,7 @@ local reply, i = {}, 7
 while i <= #ARGV do
   local fields, to = {}, i + 1 + tonumber(ARGV[i + 1])
   for at = i + 2, to do fields[#fields + 1] = ARGV[at] end
-  reply[#reply + 1] = refused ~= '' and refused or append(KEYS[1], ARGV[i], fields) or ''
+  reply[#reply + 1] = refused ~= '' and refused or append(KEYS[1], ARGV[i], unpack(fields)) or ''
   i = to + 1
 end
 redis.pcall('HSET', ledger, 'batch', number, 'reply', cjson.encode(reply))

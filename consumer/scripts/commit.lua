@@ -3,7 +3,8 @@
 -- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] what was delivered, KEYS[7] what is being delivered (both as deliver.lua has
 --   them), KEYS[8..] keys that ARGV names by position
 -- ARGV[5] batch number, [6] ledger TTL (ms), [7] now (Unix seconds), [8] dead letters' MAXLEN, [9] MAXLEN of a stream that
---   is emitted to, [10] trace TTL (s), [11] how long a delivery is remembered (ms), [12] how many are, then for each message
+--   is emitted to, [10] trace TTL (s), [11] how long a delivery is remembered (ms), [12] how many are, [13] how many
+--   messages the batch has, [14] the least and [15] the greatest of their ids, then for each message
 --   id, delivery count, verb, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none), reason,
 --   message_key ('' = the delivery is not remembered), "delivered", "undelivered", "doubtful" (delivered, and put back all the same) or
 --   '' (nobody knows), the number of
@@ -44,8 +45,8 @@ end
 -- Takes a message out of its lane, whose next may run now.
 local function leave_lane(m)
   if m.lane == '' then return end
-  redis.call('ZREM', order, member(m.lane, m.id))
-  if call_next(m.lane) then due = 'due' end
+  redis.call('ZREM', order, m.member)
+  if not m.alone and call_next(m.lane) then due = 'due' end
 end
 
 local function finish(m)
@@ -53,43 +54,42 @@ local function finish(m)
   leave_lane(m)
 end
 
--- Reads the arguments of an acknowledgement, since what they ask for is checked before the first of it is written.
-local function effects(m)
-  local at, e = m.first, { emits = {}, reads = {}, writes = {} }
-  local function take(list, n)
-    for _ = 1, n do
-      list[#list + 1] = { KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2] }
-      at = at + 3
-    end
-  end
-  at = at + 1
-  take(e.emits, tonumber(ARGV[at - 1]))
-  at = at + 1
-  take(e.reads, tonumber(ARGV[at - 1]))
-  take(e.writes, (m.last + 1 - at) / 3)
-  return e
+-- The arguments from one position to another, of which each three name a key by its position first.
+local function triples(from, to)
+  local list = {}
+  for i = from, to, 3 do list[#list + 1] = { KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2] } end
+  return list
+end
+
+-- Whether what was read of the state still holds, and the writes; or the reason why they can't be made.
+local function changes(from, to)
+  if from == to then return true, {} end
+  local writes_from = from + 1 + 3 * tonumber(ARGV[from])
+  local same, refused = holds(triples(from + 1, writes_from - 1))
+  local writes = triples(writes_from, to)
+  return same, writes, refused or unwritable(writes)
 end
 
 local verbs = {}
 
+-- All that is asked for is checked before the first of it is written.
 function verbs.ack(m)
-  local e = effects(m)
-  for _, emit in ipairs(e.emits) do
-    local refused = unappendable(emit[1])
+  local first, last = m.first + 1, m.first + 3 * tonumber(ARGV[m.first])
+  for i = first, last, 3 do
+    local refused = unappendable(KEYS[tonumber(ARGV[i])])
     if refused then return refused end
   end
-  local same, refused = holds(e.reads)
-  refused = refused or unwritable(e.writes)
+  local same, writes, refused = changes(last + 1, m.last)
   if refused then return refused end
   if not same then
     put_back(m, m.count - 1, 0)
     return 'conflict'
   end
-  for _, emit in ipairs(e.emits) do
-    local failed = append(emit[1], emit_maxlen, { 'data', emit[2], 'ts', now, 'trace_id', emit[3] })
+  for i = first, last, 3 do
+    local failed = append(KEYS[tonumber(ARGV[i])], emit_maxlen, 'data', ARGV[i + 1], 'ts', now, 'trace_id', ARGV[i + 2])
     if failed then return failed end
   end
-  for _, w in ipairs(e.writes) do write(w) end
+  for _, w in ipairs(writes) do write(w) end
   finish(m)
   return nil, 'COMPLETED'
 end
@@ -107,7 +107,7 @@ function verbs.dead(m)
     'data', ARGV[m.first], 'ts', now, 'trace_id', ARGV[m.first + 1],
   }
   for i = m.first + 2, m.last do fields[#fields + 1] = ARGV[i] end
-  refused = append(KEYS[4], dead_maxlen, fields)
+  refused = append(KEYS[4], dead_maxlen, unpack(fields))
   if refused then return refused end
   finish(m)
   return nil, 'ERRORED'
@@ -122,9 +122,12 @@ verbs['return'] = function(m)
   return nil, nil
 end
 
--- Releases the message's lock, if it is ours.
+-- Whether the message's lock, where it has one, is ours.
+local function has_lock(m) return not m.lock or redis.pcall('GET', m.lock) == m.token end
+
+-- Releases the message's lock, which is ours.
 local function release(m)
-  if m.lock and redis.pcall('GET', m.lock) == m.token then redis.pcall('DEL', m.lock) end
+  if m.lock then redis.pcall('DEL', m.lock) end
 end
 
 -- Notes that a delivery was made whose acknowledgement is not written, so that the try that follows hears of it.
@@ -157,7 +160,9 @@ end
 local function is_overtaken(m)
   if m.lane == '' or m.verb ~= 'ack' and m.verb ~= 'dead' then return false end
   if m.message_key ~= '' and m.told == 'delivered' then return false end
-  if firsts(m.lane, 1)[1] == member(m.lane, m.id) then return false end
+  local two = firsts(m.lane, '2')
+  m.alone = two[1] == m.member and not two[2]
+  if two[1] == m.member then return false end
   local first = first_of(m.lane)
   return first and first ~= m.id
 end
@@ -166,11 +171,11 @@ local function commit(m)
   local refused = lost(m.id, m.count)
   if refused or m.verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
-    release(m)
+    if has_lock(m) then release(m) end
     if refused == 'gone' then leave_lane(m) end
     return refused or 'fenced'
   end
-  if m.lock and redis.pcall('GET', m.lock) ~= m.token then return 'fenced' end
+  if not has_lock(m) then return 'fenced' end
   if is_overtaken(m) then
     give(parked, m.id, m.count - 1)
     if call_next(m.lane) then due = 'due' end
@@ -186,15 +191,17 @@ local function commit(m)
   if refused then return refused end
   release(m)
   remember(m)
-  if m.trace and state then trace(m.trace, trace_ttl, state, now, m.count, m.reason) end
+  if m.trace and state then trace(m.trace, trace_ttl, state, now, m.attempt, m.reason) end
   return 'done'
 end
 
-local reply, i = {}, 13
-while i <= #ARGV do
-  local extra = tonumber(ARGV[i + 10])
+look_up(ARGV[14], ARGV[15], tonumber(ARGV[13]))
+
+local reply, i, args = {}, 16, #ARGV
+while i <= args do
+  local id, attempt, lane, extra = ARGV[i], ARGV[i + 1], ARGV[i + 3], tonumber(ARGV[i + 10])
   reply[#reply + 1] = commit({
-    id = ARGV[i], count = tonumber(ARGV[i + 1]), verb = ARGV[i + 2], lane = ARGV[i + 3],
+    id = id, attempt = attempt, count = tonumber(attempt), verb = ARGV[i + 2], lane = lane, member = lane ~= '' and member(lane, id),
     lock = KEYS[tonumber(ARGV[i + 4])], token = ARGV[i + 5], trace = KEYS[tonumber(ARGV[i + 6])], reason = ARGV[i + 7],
     message_key = ARGV[i + 8], told = ARGV[i + 9], first = i + 11, last = i + 10 + extra,
   })

@@ -25,7 +25,7 @@ end
 local function register(id, fields)
   local lane = lane_of(fields)
   if not lane then return '', true end
-  redis.call('ZADD', order, 0, member(lane, id))
+  redis.call('ZADD', order, '0', member(lane, id))
   if is_next(lane, id) then return lane, true end
   redis.call('XCLAIM', stream, group, parked, 0, id, 'RETRYCOUNT', 0, 'JUSTID')
   return lane, false

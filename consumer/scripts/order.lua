@@ -6,12 +6,13 @@
 
 -- Reads the head of the msgpack value at position i of s. It returns where its body begins, the body's bytes, and how
 -- many values follow as its elements; or nil where there is no value.
+local function uint(s, i, n)
+  local v = 0
+  for k = i + 1, i + n do v = v * 256 + (string.byte(s, k) or 0) end
+  return v
+end
+
 local function head(s, i)
-  local function uint(n)
-    local v = 0
-    for k = i + 1, i + n do v = v * 256 + (string.byte(s, k) or 0) end
-    return v
-  end
   local b = string.byte(s, i)
   if not b or b == 0xc1 then return nil end
   if b <= 0x7f or b >= 0xe0 then return i + 1, 0, 0 end
@@ -19,16 +20,16 @@ local function head(s, i)
   if b <= 0x9f then return i + 1, 0, b - 0x90 end
   if b <= 0xbf then return i + 1, b - 0xa0, 0 end
   if b <= 0xc3 then return i + 1, 0, 0 end
-  if b <= 0xc6 then local n = 2 ^ (b - 0xc4) return i + 1 + n, uint(n), 0 end -- bin
-  if b <= 0xc9 then local n = 2 ^ (b - 0xc7) return i + 2 + n, uint(n), 0 end -- ext
+  if b <= 0xc6 then local n = 2 ^ (b - 0xc4) return i + 1 + n, uint(s, i, n), 0 end -- bin
+  if b <= 0xc9 then local n = 2 ^ (b - 0xc7) return i + 2 + n, uint(s, i, n), 0 end -- ext
   if b <= 0xcb then return i + 1, 4 * (b - 0xc9), 0 end                       -- float
   if b <= 0xcf then return i + 1, 2 ^ (b - 0xcc), 0 end                       -- uint
   if b <= 0xd3 then return i + 1, 2 ^ (b - 0xd0), 0 end                       -- int
   if b <= 0xd8 then return i + 2, 2 ^ (b - 0xd4), 0 end                       -- fixext
-  if b <= 0xdb then local n = 2 ^ (b - 0xd9) return i + 1 + n, uint(n), 0 end -- str
-  if b <= 0xdd then local n = 2 ^ (b - 0xdb) return i + 1 + n, 0, uint(n) end -- array
+  if b <= 0xdb then local n = 2 ^ (b - 0xd9) return i + 1 + n, uint(s, i, n), 0 end -- str
+  if b <= 0xdd then local n = 2 ^ (b - 0xdb) return i + 1 + n, 0, uint(s, i, n) end -- array
   local n = 2 ^ (b - 0xdd)
-  return i + 1 + n, 0, 2 * uint(n)                                            -- map
+  return i + 1 + n, 0, 2 * uint(s, i, n)                                      -- map
 end
 
 -- Redis must not be kept from others by payloads that are all small values. A payload's channel is looked for in so many
@@ -83,10 +84,11 @@ local function lane_of(fields)
   return #channel .. ':' .. channel .. ':'
 end
 
+local zeros = '00000000000000000000'
 local function member(lane, id)
-  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
-  local zeros = '00000000000000000000'
-  return lane .. string.sub(zeros .. ms, -20) .. '-' .. string.sub(zeros .. seq, -20)
+  local dash = string.find(id, '-', 1, true)
+  local ms, seq = string.sub(id, 1, dash - 1), string.sub(id, dash + 1)
+  return lane .. string.sub(zeros, #ms + 1) .. ms .. '-' .. string.sub(zeros, #seq + 1) .. seq
 end
 
 local function id_of(name)
@@ -98,14 +100,14 @@ local function lane_in(name) return string.sub(name, 1, -42) end
 
 -- The first members of a lane, as many as asked for.
 local function firsts(lane, n)
-  return redis.call('ZRANGEBYLEX', order, '[' .. lane, '(' .. string.sub(lane, 1, -2) .. ';', 'LIMIT', 0, n)
+  return redis.call('ZRANGEBYLEX', order, '[' .. lane, '(' .. string.sub(lane, 1, -2) .. ';', 'LIMIT', '0', n)
 end
 
 -- The id of the first of a lane that is pending, and the pending list's word on it; or nil. What is not pending any
 -- more (acknowledged by hand), or not in the stream, must not keep the others waiting.
 local function first_of(lane)
   while true do
-    local name = firsts(lane, 1)[1]
+    local name = firsts(lane, '1')[1]
     if not name then return nil end
     local id = id_of(name)
     local p = pending(id)
@@ -117,10 +119,10 @@ end
 
 -- Whether a member of the lane may run: all before it are done, and none behind it runs already.
 local function is_next(lane, id)
-  local own, two = member(lane, id), firsts(lane, 2)
-  if two[1] ~= own then
+  local two = firsts(lane, '2')
+  if two[1] ~= member(lane, id) then
     if first_of(lane) ~= id then return false end
-    two = firsts(lane, 2)
+    two = firsts(lane, '2')
   end
   local p = two[2] and pending(id_of(two[2]))
   return not p or p[2] == parked

@@ -13,36 +13,56 @@ local parked = 'sgstreamd-parked'
 
 -- The pending list's { id, owner, idle ms, delivery count } of an entry, or nil. There may be no group any more.
 local function pending(id)
-  local list = redis.pcall('XPENDING', stream, group, id, id, 1)
+  local list = redis.pcall('XPENDING', stream, group, id, id, '1')
   return not list.err and list[1] or nil
 end
 
+-- Delivery counts by id of what this consumer has pending, as far as it was looked up and not asked for yet.
+local own = {}
+
+-- Looks a batch up: one look for all costs a fraction of one for each. What lies between the first and the last id and is
+-- not of the batch counts as well, so there is a bound; what is not found is looked up when it is asked for.
+local function look_up(first, last, most)
+  if most <= 1 then return end
+  local list = redis.pcall('XPENDING', stream, group, first, last, 2 * most, consumer)
+  if list.err then return end
+  for _, p in ipairs(list) do own[p[1]] = p[4] end
+end
+
 -- The fence: nil while the pending list shows this consumer and this delivery count, else the reason why not.
--- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed).
+-- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed). What was looked up answers
+-- once: an entry can be in a batch twice, and is another's after the first.
 local function lost(id, count)
+  local known = own[id]
+  own[id] = nil
+  if known == count then return nil end
   local p = pending(id)
   if not p then return 'gone' end
   if p[2] ~= consumer or p[4] ~= count then return 'fenced' end
   return nil
 end
 
-local function is_there(id) return redis.call('XRANGE', stream, id, id, 'COUNT', 1)[1] ~= nil end
+local function is_there(id) return redis.call('XRANGE', stream, id, id, 'COUNT', '1')[1] ~= nil end
 
 -- Gives an entry to an owner, with a delivery count, and touches it. XCLAIM takes an entry that was trimmed away out
 -- of the pending list, and with it the right to commit it, so such a one is left as it is. RETRYCOUNT keeps the
 -- count, also where JUSTID alone does not.
 local function give(owner, id, count)
-  if is_there(id) then redis.call('XCLAIM', stream, group, owner, 0, id, 'RETRYCOUNT', count, 'JUSTID') end
+  if is_there(id) then redis.call('XCLAIM', stream, group, owner, '0', id, 'RETRYCOUNT', count, 'JUSTID') end
 end
 
 -- Writes a transition of the trace hash and sees to it that the hash expires. The trace serves observers: a
--- key of another type is left as it is.
+-- key of another type is left as it is. A hash that had all fields already is one of ours, which expires; and only such
+-- a one can have an error to be removed.
 local function trace(key, ttl, state, now, attempt, why)
-  local set = redis.pcall('HSET', key, 'state', state, 'updated_at', now, 'worker', consumer, 'attempt', attempt)
-  if type(set) == 'table' and set.err then return end
-  if why == '' then redis.pcall('HDEL', key, 'error') else redis.pcall('HSET', key, 'error', why) end
-  local left = redis.pcall('TTL', key)
-  if type(left) == 'number' and left < 0 then redis.pcall('EXPIRE', key, ttl) end
+  local added = redis.pcall('HSET', key, 'state', state, 'updated_at', now, 'worker', consumer, 'attempt', attempt)
+  if type(added) == 'table' then return end
+  if why ~= '' then
+    redis.pcall('HSET', key, 'error', why)
+  elseif added == 0 then
+    redis.pcall('HDEL', key, 'error')
+  end
+  if added > 0 and redis.pcall('TTL', key) == -1 then redis.pcall('EXPIRE', key, ttl) end
 end
 
 -- The reason why an entry can't be appended to the stream at key, or nil. One answer a key and script.
@@ -62,8 +82,8 @@ end
 
 -- Appends an entry. It returns nil, or the reason why this stream does not take it. That Redis can't write at
 -- all is no message's fault, and shows at a script's first write only: it ends the script, which is sent again.
-local function append(key, maxlen, fields)
-  local added = redis.pcall('XADD', key, 'MAXLEN', '~', maxlen, '*', unpack(fields))
+local function append(key, maxlen, ...)
+  local added = redis.pcall('XADD', key, 'MAXLEN', '~', maxlen, '*', ...)
   if type(added) ~= 'table' or not added.err then return nil end
   for _, sign in ipairs({ 'OOM ', 'MISCONF ', 'READONLY ', 'NOREPLICAS ' }) do
     if string.find(added.err, sign, 1, true) then error(added.err) end

@@ -76,10 +76,9 @@ local function bury(id, from, idle, count, flat)
     foreign[#foreign + 1] = 'original_fields_left_out'
     foreign[#foreign + 1] = left_out
   end
-  local refused = append(KEYS[4], ARGV[11], {
+  local refused = append(KEYS[4], ARGV[11],
     'original_stream', stream, 'original_msg_id', id, 'error', why, 'attempt', count,
-    'data', entry.data, 'ts', now, 'trace_id', entry.trace_id, unpack(foreign),
-  })
+    'data', entry.data, 'ts', now, 'trace_id', entry.trace_id, unpack(foreign))
   if refused then return refused end
   redis.call('XACK', stream, group, id)
   local lane = lane_of(flat)
