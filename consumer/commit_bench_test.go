@@ -55,22 +55,29 @@ func (c *committer) fill(n int) {
 	}
 }
 
+// fetched has n messages of 600 bytes fetched.
+func (c *committer) fetched(n int) []*delivery {
+	var deliveries []*delivery
+	for len(deliveries) < n {
+		accepted, err := c.read(c.contexts, n-len(deliveries))
+		require.NoError(c.t, err)
+		deliveries = append(deliveries, accepted...)
+	}
+	return deliveries
+}
+
 // batch has n messages of 600 bytes sent, fetched and claimed, each with an answer of 600 bytes that waits to be
 // committed.
 func (c *committer) batch(n int) []commitRequest {
-	ctx := c.contexts.redis
 	c.fill(n)
-	var deliveries []*delivery
-	for len(deliveries) < n {
-		reply, err := c.scripts.fetch.Run(ctx, c.redis, c.scriptKeys().keys, c.scriptArgs(n-len(deliveries), c.mostOrdered)...).Slice()
-		require.NoError(c.t, err)
-		for _, v := range reply[1:] {
-			e := list(v)
-			deliveries = append(deliveries, c.accept(c.contexts, text(e[0]), 1, text(e[1]), pairs(list(e[2]))))
-		}
-	}
-	c.claim(ctx, deliveries)
-	batch := make([]commitRequest, n)
+	deliveries := c.fetched(n)
+	c.claim(c.contexts.redis, deliveries)
+	return c.answered(deliveries)
+}
+
+// answered has an answer of 600 bytes for each delivery.
+func (c *committer) answered(deliveries []*delivery) []commitRequest {
+	batch := make([]commitRequest, len(deliveries))
 	for i, d := range deliveries {
 		written, err := c.emitOf(d, 0, abi.Emit{Platform: platform, Payload: d.entry.Message.Payload})
 		require.NoError(c.t, err)
@@ -135,24 +142,63 @@ func TestACommitIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-// BenchmarkCommit is one message of a batch, with one emit of 600 bytes, against a Redis on this machine.
-func BenchmarkCommit(b *testing.B) {
-	for name, change := range map[string]func(*InboundConfig){"plain": plain, "full": func(*InboundConfig) {}} {
-		for _, size := range []int{1, maxBatch} {
-			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
-				c := newCommitter(b, change)
-				c.commit(c.batch(1)) // Redis learns the script
-				b.ReportAllocs()
-				b.ResetTimer()
-				for done := 0; done < b.N; done += size {
-					b.StopTimer()
-					batch := c.batch(size)
-					b.StartTimer()
-					c.commit(batch)
-				}
-			})
+// spent is the time that Redis has spent in scripts and reads.
+func (c *committer) spent() (us float64) {
+	stats, err := c.redis.Info(c.contexts.redis, "commandstats").Result()
+	require.NoError(c.t, err)
+	for line := range strings.Lines(stats) {
+		name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
+		calls, n := 0, 0
+		if _, err := fmt.Sscanf(rest, "calls=%d,usec=%d", &calls, &n); err == nil && (name == "evalsha" || name == "xreadgroup" && c.cfg.Order == OrderNone) {
+			us += float64(n)
 		}
 	}
+	return us
+}
+
+// BenchmarkScripts is one message of a batch in each of the steps that it takes with a Redis on this machine, with one emit of 600
+// bytes. What Redis spends in the scripts is redis-us/op.
+func BenchmarkScripts(b *testing.B) {
+	for name, change := range map[string]func(*InboundConfig){"plain": plain, "full": func(*InboundConfig) {}} {
+		for _, step := range []string{"fetch", "claim", "commit"} {
+			for _, size := range []int{1, maxBatch} {
+				b.Run(fmt.Sprintf("%s/%s/%d", name, step, size), func(b *testing.B) {
+					c := newCommitter(b, change)
+					c.commit(c.batch(1)) // Redis learns the scripts
+					b.ReportAllocs()
+					b.ResetTimer()
+					us := 0.0
+					for done := 0; done < b.N; done += size {
+						b.StopTimer()
+						us += c.oneStep(b, step, size)
+					}
+					b.ReportMetric(us/float64(b.N), "redis-us/op")
+				})
+			}
+		}
+	}
+}
+
+// oneStep takes a batch through all steps and measures one.
+func (c *committer) oneStep(b *testing.B, measured string, size int) (us float64) {
+	step := func(name string, do func()) {
+		if name != measured {
+			do()
+			return
+		}
+		before := c.spent()
+		b.StartTimer()
+		do()
+		b.StopTimer()
+		us = c.spent() - before
+	}
+	c.fill(size)
+	var deliveries []*delivery
+	step("fetch", func() { deliveries = c.fetched(size) })
+	step("claim", func() { c.claim(c.contexts.redis, deliveries) })
+	batch := c.answered(deliveries)
+	step("commit", func() { c.commit(batch) })
+	return us
 }
 
 // BenchmarkWorker is one message of many on its whole way through a worker: fetch, claim, a handler that answers at once,

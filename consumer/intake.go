@@ -139,23 +139,32 @@ func (w *Worker) nudge() {
 
 // fetch reads what is new, and begins what may run.
 func (w *Worker) fetch(c contexts, room int) error {
-	reply, err := w.scripts.fetch.Run(c.redis, w.redis, w.scriptKeys().keys, w.scriptArgs(room, w.mostOrdered)...).Slice()
+	batch, err := w.read(c, room)
 	if err != nil {
 		return w.readFailed(err)
+	}
+	w.begin(c, batch)
+	return nil
+}
+
+// read accepts what is new and may run, and sends the lookout out where there is nothing behind it.
+func (w *Worker) read(c contexts, room int) ([]*delivery, error) {
+	reply, err := w.scripts.fetch.Run(c.redis, w.redis, w.scriptKeys().keys, w.scriptArgs(room, w.mostOrdered)...).Slice()
+	if err != nil {
+		return nil, err
 	}
 	batch := make([]*delivery, len(reply)-1)
 	for i, v := range reply[1:] {
 		e := list(v)
 		batch[i] = w.accept(c, text(e[0]), 1, text(e[1]), pairs(list(e[2])))
 	}
-	w.begin(c, batch)
 	last := text(reply[0])
 	w.unread, w.full = last == "", last == "full"
 	if !w.unread && !w.full && !w.watching {
 		w.watching = true
 		w.watch <- last
 	}
-	return nil
+	return batch, nil
 }
 
 // lookout waits for the stream's next entry behind an id that comes from watch, and reports to arrived, also after a
