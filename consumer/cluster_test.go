@@ -77,6 +77,7 @@ func TestAClusterIsSentNoReadTwice(t *testing.T) {
 	r, c := newTaggedRig(t)
 	node := c.NodeOf(r.in.Stream)
 	p := redistest.NewProxy(t, node)
+	r.teach()
 	c.Reroute(node, p)
 	r.in.Autoclaim.MinIdle = time.Hour
 	calls := make(chan int64, 1000)
@@ -85,7 +86,7 @@ func TestAClusterIsSentNoReadTwice(t *testing.T) {
 	r.awaitReplies("before")
 	receive(t, calls, "the first call")
 
-	lost := p.DropReply("evalsha", "", "content")
+	lost := p.DropReply("evalsha", "", "taken")
 	r.send("lost")
 	receive(t, lost, "the lost reply")
 	r.awaitReplies("before", "lost")

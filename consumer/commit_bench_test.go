@@ -59,7 +59,7 @@ func (c *committer) fill(n int) {
 func (c *committer) fetched(n int) []*delivery {
 	var deliveries []*delivery
 	for len(deliveries) < n {
-		accepted, err := c.read(c.contexts, n-len(deliveries))
+		accepted, err := c.fetch(c.contexts, n-len(deliveries))
 		require.NoError(c.t, err)
 		deliveries = append(deliveries, accepted...)
 	}

@@ -3,7 +3,8 @@
 //
 // A Worker serves one stream. Its goroutines, a file each:
 //
-//	intake.go     reads new entries, takes over abandoned ones, never more than there is room for, and claims them
+//	intake.go     takes in what is new and what was abandoned, never more than there is room for, and claims it
+//	read.go       the two ways to read what is new
 //	process.go    the life of one message: handle, commit (a goroutine a message)
 //	batch.go      sends commits that are ready together in one script
 //	heartbeat.go  keeps what is in flight or parked from looking abandoned, and cancels what was lost

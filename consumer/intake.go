@@ -7,17 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/sgstreamd/sgstreamd/envelope"
 )
 
 const (
-	// readBlock is how long the lookout waits for an entry at a time. A blocked read can't be called back
-	// (cancelling its context does not reach it), so this is also how long a stop may wait for it.
-	readBlock = 500 * time.Millisecond
-	// maxRead bounds the entries of one fetch.
-	maxRead = 256
 	// mostOrdered is how many entries the order may have for more to be read: a channel with more than that waiting
 	// holds up the others.
 	mostOrdered = 10_000
@@ -35,17 +28,15 @@ type contexts struct {
 // intakeState is what the intake remembers from one round to the next.
 type intakeState struct {
 	grouped   bool      // the group is there, as far as we know
-	readLost  bool      // a fetch's reply was lost; what it moved to our pending list is to be looked for
+	readLost  bool      // the reply to a read was lost; what it moved to our pending list is to be looked for
 	nextSweep time.Time // when to sweep
 	nextDue   time.Time // when to look at the schedule
 	refusal   string    // why the dead letters can't be written, as it was last reported
 	sweepFrom string    // where the last sweep had no room to go on; empty when it went to the end
-	unread    bool      // there may be something to fetch
-	full      bool      // the fetch waits until some of what is parked is done
-	watching  bool      // the lookout is out
+	reading
 }
 
-// intake fetches until c.stopping is done. One goroutine both fetches and sweeps, so that the two never compete for
+// intake reads until c.stopping is done. One goroutine both reads and sweeps, so that the two never compete for
 // the room that there is.
 func (w *Worker) intake(c contexts) {
 	wait, last, failed := newBackOff(), "", time.Time{}
@@ -75,8 +66,8 @@ func (w *Worker) intake(c contexts) {
 	}
 }
 
-// round does what is due: the group, our own lost fetches, the schedule, a sweep, and then one fetch for as much as
-// there is room for.
+// round does what is due: the group, our own lost reads, the schedule, a sweep, and then one step of reading for as much
+// as there is room for.
 func (w *Worker) round(c contexts) error {
 	if !w.grouped {
 		if err := w.Prepare(c.redis); err != nil {
@@ -93,8 +84,8 @@ func (w *Worker) round(c contexts) error {
 	if err := w.handOutIfDue(c); err != nil {
 		return w.readFailed(err)
 	}
-	if room := w.flight.room(); room > 0 && w.unread {
-		return w.fetch(c, min(room, maxRead))
+	if room := w.flight.room(); room > 0 {
+		return w.readOn(c, min(room, maxRead))
 	}
 	return nil
 }
@@ -102,15 +93,15 @@ func (w *Worker) round(c contexts) error {
 // awaitWork waits until there may be something to do in another round.
 func (w *Worker) awaitWork(stopping context.Context) {
 	room := w.flight.room() > 0
-	if room && w.unread {
+	if room && (w.unread || len(w.seen.entries) > 0) {
 		return
 	}
 	t := time.NewTimer(w.untilDue(room))
 	defer t.Stop()
 	select {
 	case <-w.wake:
-	case <-w.arrived:
-		w.unread, w.watching = true, false
+	case s := <-w.arrived:
+		w.noteSeen(s)
 	case <-t.C:
 	case <-stopping.Done():
 	}
@@ -137,56 +128,9 @@ func (w *Worker) nudge() {
 	}
 }
 
-// fetch reads what is new, and begins what may run.
-func (w *Worker) fetch(c contexts, room int) error {
-	batch, err := w.read(c, room)
-	if err != nil {
-		return w.readFailed(err)
-	}
-	w.begin(c, batch)
-	return nil
-}
-
-// read accepts what is new and may run, and sends the lookout out where there is nothing behind it.
-func (w *Worker) read(c contexts, room int) ([]*delivery, error) {
-	reply, err := w.scripts.fetch.Run(c.redis, w.redis, w.scriptKeys().keys, w.scriptArgs(room, w.mostOrdered)...).Slice()
-	if err != nil {
-		return nil, err
-	}
-	batch := make([]*delivery, len(reply)-1)
-	for i, v := range reply[1:] {
-		e := list(v)
-		batch[i] = w.accept(c, text(e[0]), 1, text(e[1]), pairs(list(e[2])))
-	}
-	last := text(reply[0])
-	w.unread, w.full = last == "", last == "full"
-	if !w.unread && !w.full && !w.watching {
-		w.watching = true
-		w.watch <- last
-	}
-	return batch, nil
-}
-
-// lookout waits for the stream's next entry behind an id that comes from watch, and reports to arrived, also after a
-// while in which none came: the stream may be another by then. It takes nothing, so that a stop need not care what it
-// is still waiting for.
-func (w *Worker) lookout(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case after := <-w.watch:
-			err := w.redis.XRead(ctx, &redis.XReadArgs{Streams: []string{w.cfg.Stream, after}, Count: 1, Block: readBlock}).Err()
-			if err != nil && err != redis.Nil {
-				pause(ctx, readBlock/10) // the fetch will find out what is wrong
-			}
-			w.arrived <- struct{}{}
-		}
-	}
-}
-
-// readFailed notes what a failed fetch or sweep has to be followed by.
+// readFailed notes what a failed read or sweep has to be followed by.
 func (w *Worker) readFailed(err error) error {
+	w.unread, w.seen = true, seen{}
 	switch {
 	case isNoGroup(err):
 		w.grouped = false
@@ -199,29 +143,40 @@ func (w *Worker) readFailed(err error) error {
 	return explain(err, w.cfg.Stream)
 }
 
-// accept takes an entry into the flight.
-func (w *Worker) accept(c contexts, id string, count int64, lane string, fields map[string]string) *delivery {
+// decode makes a delivery of an entry.
+func (w *Worker) decode(id string, count int64, lane string, fields map[string]string) *delivery {
 	d := &delivery{fields: fields, lane: lane}
 	d.entry, d.broken = envelope.Decode(w.cfg.Stream, id, count, fields, w.cfg.MaxPayload)
 	d.entry.Message.Stream, d.entry.Message.ID, d.entry.Message.Attempt = w.cfg.Stream, id, count
-	d.ctx, d.cancel = context.WithCancelCause(c.working)
-	w.flight.add(d)
-	w.metrics.of(w, d).received.Inc()
-	w.metrics.of(w, d).inFlight.Inc()
 	return d
 }
 
-// begin claims what was accepted, and has each handled in a goroutine that has nothing to do, or in a new one.
+// accept takes a delivery into the flight.
+func (w *Worker) accept(c contexts, d *delivery) *delivery {
+	d.ctx, d.cancel = context.WithCancelCause(c.working)
+	w.flight.add(d)
+	m := w.metrics.of(w, d)
+	m.received.Inc()
+	m.inFlight.Inc()
+	return d
+}
+
+// begin claims what was accepted and has it handled.
 func (w *Worker) begin(c contexts, accepted []*delivery) {
-	w.handling.Add(len(accepted))
 	for batch := range slices.Chunk(accepted, maxBatch) {
 		w.claim(c.redis, batch)
-		for _, d := range batch {
-			select {
-			case w.work <- d:
-			default:
-				w.hands.Go(func() { w.handle(c, d) })
-			}
+		w.hand(c, batch)
+	}
+}
+
+// hand has each of what was claimed handled in a goroutine that has nothing to do, or in a new one.
+func (w *Worker) hand(c contexts, batch []*delivery) {
+	w.handling.Add(len(batch))
+	for _, d := range batch {
+		select {
+		case w.work <- d:
+		default:
+			w.hands.Go(func() { w.handle(c, d) })
 		}
 	}
 }

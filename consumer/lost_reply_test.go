@@ -16,6 +16,7 @@ import (
 func newProxiedRig(t *testing.T) (*rig, *redistest.Proxy) {
 	t.Helper()
 	r, s := newRig(t)
+	r.teach()
 	p := redistest.NewProxy(t, s)
 	r.redco.URL = p.URL()
 	return r, p
@@ -39,7 +40,7 @@ func TestABatchWhoseReadReplyWasLostIsFoundAtOnceAndChargedNoAttempt(t *testing.
 	r.awaitReplies("before")
 	receive(t, calls, "the first call")
 
-	lost := p.DropReply("evalsha", "", "content")
+	lost := p.DropReply("evalsha", "", "taken")
 	r.send("lost")
 	receive(t, lost, "the lost reply")
 	r.awaitReplies("before", "lost")
@@ -61,7 +62,7 @@ func TestALostBatchIsFoundInAStreamThatBeganAnew(t *testing.T) {
 		groups, err := r.redis.XInfoGroups(r.ctx, r.in.Stream).Result()
 		return err == nil && len(groups) == 1 && w.Ready() == nil
 	})
-	lost := p.DropReply("evalsha", "", "content")
+	lost := p.DropReply("evalsha", "", "1-1")
 	// An id that is less than all that were read before.
 	require.NoError(t, r.redis.XAdd(r.ctx, &redis.XAddArgs{
 		Stream: r.in.Stream, ID: "1-1", Values: []any{"data", encode(map[string]any{"content": "lost"})},
@@ -81,7 +82,7 @@ func TestAMessageThatFailedIsNotMistakenForOneOfALostRead(t *testing.T) {
 	receive(t, tries, "the first try")
 	eventually(t, "the failure is committed", func() bool { return len(r.log.lines("it will be tried again")) == 1 })
 
-	lost := p.DropReply("evalsha", "", "content")
+	lost := p.DropReply("evalsha", "", "taken")
 	r.send("fine")
 	receive(t, lost, "the lost reply")
 	r.awaitReplies("fine")

@@ -134,7 +134,7 @@ func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 	for _, v := range list(reply[1]) {
 		e := list(v)
 		id, count, from := text(e[0]), number(e[1]), text(e[2])
-		d := w.accept(c, id, count, text(e[4]), pairs(list(e[5])))
+		d := w.accept(c, w.decode(id, count, text(e[4]), pairs(list(e[5]))))
 		if w.split() && count > int64(w.cfg.MaxAttempts) && d.broken == nil {
 			// Its dead letter goes to another slot than the one where it is pending, and so with a commit.
 			d.broken = fmt.Errorf("used up its %d attempts: worker %q had not finished the last one when it was found idle for %d ms", w.cfg.MaxAttempts, from, number(e[3]))

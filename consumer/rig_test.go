@@ -67,6 +67,15 @@ func newRigAt(t *testing.T, url string) *rig {
 	return r
 }
 
+// teach has the server learn the scripts that a worker runs, which are sent as a whole the first time.
+func (r *rig) teach() {
+	r.t.Helper()
+	s := newScripts()
+	for _, script := range []*redis.Script{s.fetch, s.take, s.claim, s.commit, s.reclaim} {
+		require.NoError(r.t, script.Load(r.ctx, r.redis).Err())
+	}
+}
+
 func (r *rig) dial(workers int) Client {
 	c, err := Dial(r.redco, workers)
 	require.NoError(r.t, err)

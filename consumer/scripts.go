@@ -30,8 +30,17 @@ var heartbeatLua string
 //go:embed scripts/order.lua
 var orderLua string
 
+//go:embed scripts/begin.lua
+var beginLua string
+
+//go:embed scripts/reading.lua
+var readingLua string
+
 //go:embed scripts/fetch.lua
 var fetchLua string
+
+//go:embed scripts/take.lua
+var takeLua string
 
 //go:embed scripts/tend.lua
 var tendLua string
@@ -62,7 +71,7 @@ var markLua string
 
 // scripts are the Lua scripts of the folder scripts, each behind prelude.lua, and behind order.lua where it keeps the order.
 type scripts struct {
-	fetch, claim, deliver, commit, heartbeat, tend, reclaim, forget, rights *redis.Script
+	fetch, take, claim, deliver, commit, heartbeat, tend, reclaim, forget, rights *redis.Script
 
 	// For a Cluster without a common hash tag. All but the first are for keys in other slots than the stream's.
 	fence, lock, apply, append, mark *redis.Script
@@ -72,7 +81,7 @@ func newScripts() scripts {
 	script := func(text string) *redis.Script { return redis.NewScript(sabotaged(prelude + text)) }
 	ordering := func(text string) *redis.Script { return script(orderLua + text) }
 	return scripts{
-		fetch: ordering(fetchLua), claim: script(claimLua), deliver: script(deliverLua), commit: ordering(stateLua + commitLua), heartbeat: script(heartbeatLua),
+		fetch: ordering(readingLua + fetchLua), take: ordering(readingLua + beginLua + takeLua), claim: script(beginLua + claimLua), deliver: script(deliverLua), commit: ordering(stateLua + commitLua), heartbeat: script(heartbeatLua),
 		tend: ordering(tendLua), reclaim: ordering(reclaimLua), forget: script(forgetLua), rights: script(rightsLua),
 		fence: ordering(fenceLua), lock: redis.NewScript(lockLua), apply: script(stateLua + applyLua), append: script(appendLua), mark: script(markLua),
 	}

@@ -105,8 +105,8 @@ type Worker struct {
 	intakeState
 	wake    chan struct{} // holds a token when there may be something to do for the intake
 	due     atomic.Bool   // the schedule has something to be taken at once
-	watch   chan string   // sends the lookout out, with the id behind which it is to look
-	arrived chan struct{} // the lookout is back
+	watch   chan ask      // sends the lookout out
+	arrived chan seen     // the lookout is back
 
 	// Owned by the commit batcher's goroutine.
 	batchNumber uint64
@@ -124,7 +124,7 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 	w := &Worker{
 		cfg: cfg, redis: client, handler: h, metrics: m, scripts: newScripts(),
 		flight: newFlight(cfg.MaxInFlight), mostOrdered: mostOrdered, reading: make(chan struct{}), work: make(chan *delivery),
-		wake: make(chan struct{}, 1), watch: make(chan string, 1), arrived: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), watch: make(chan ask, 1), arrived: make(chan seen, 1),
 		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
 	}
 	w.own = ownName(cfg.Stream, isCluster(client))

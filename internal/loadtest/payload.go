@@ -3,6 +3,7 @@ package loadtest
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,20 @@ import (
 // platform is the payloads' platform, and the one that verify's guest answers on.
 const platform = "verify"
 
-// words fill the text of a message.
-const words = "would anybody here know at what time the last ferry leaves for the island on a sunday in november and where to buy a ticket "
+// words are what the texts of messages are made of.
+var words = strings.Fields("would anybody here know at what time the last ferry leaves for the island on a sunday in november and where to buy a ticket")
+
+// prose is the text of the nth message, of so many bytes. No two are the same, as in a chat: Redis keeps the strings of a script by
+// a hash of some of their bytes, and takes long for many that differ in few.
+func prose(number, size int) string {
+	random := rand.New(rand.NewPCG(uint64(number), 0))
+	var b strings.Builder
+	for b.Len() < size {
+		b.WriteString(words[random.IntN(len(words))])
+		b.WriteByte(' ')
+	}
+	return b.String()[:size]
+}
 
 // MinSize is the least size of a payload in bytes: that of one with all its fields and little text. MaxSize is the most.
 const (
@@ -54,7 +67,7 @@ func encode(n names, number, channels, filler int, at time.Time) []byte {
 	text("user_id", "u"+channel)
 	text("username", "user "+channel)
 	null("display_name")
-	text("content", strings.Repeat(words, filler/len(words)+1)[:filler])
+	text("content", prose(number, filler))
 	text("message_id", strconv.Itoa(number))
 	moment("timestamp")
 	none("attachments")

@@ -1,0 +1,69 @@
+-- Takes entries that were read without the group, as if they had just been read with it, and begins their handling: they
+-- become pending, the group goes on behind them, the order knows them, and those that may run have their lock and their
+-- trace. All of that is one step, which takes nothing if somebody else has read meanwhile.
+--
+-- So the payloads come to the worker by a plain read, and their channels are looked for there: that is much cheaper than to
+-- have both done by a script, as fetch.lua does. And the step that begins them needs no second one.
+--
+-- KEYS[4..] keys that ARGV names by position
+-- ARGV[5] the id behind which was read, [6] entries that the order may have for more to be taken, [7] now (Unix seconds), [8] lock
+--   TTL (ms), [9] trace TTL (s), [10] the time until a message is looked at again whose lock another holds (ms), then for each
+--   entry its id, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none)
+-- Reply: { state, the last id that the group has read, answers... }, where state is
+--   'taken'  with an answer for each entry: "ok", "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
+--            was trimmed away), or an error's text, with which it has failed
+--   'moved'  others have read since, and nothing is taken
+--   'unable' nothing is taken, since this server or its user can't; instead of the id, there is the reason
+--   'full'   so many wait for their turn that no more are taken until some are done
+local now, lock_ttl, trace_ttl, pause = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local first, width = 11, 5
+
+local g = group_info()
+if not g then return redis.error_reply('NOGROUP no consumer group "' .. group .. '" of key "' .. stream .. '"') end
+if g['last-delivered-id'] ~= ARGV[5] then return { 'moved', '' } end
+local full, broken = is_full(tonumber(ARGV[6]))
+if broken then return broken end
+if full then return { 'full', '' } end
+
+local ids = {}
+for i = first, #ARGV, width do ids[#ids + 1] = ARGV[i] end
+local last = ids[#ids]
+-- A group that was set back finds what is pending behind it.
+if redis.call('XPENDING', stream, group, ids[1], last, '1')[1] then return { 'moved', '' } end
+
+-- This is what XREADGROUP does, and how it is written to replicas and to the append-only file.
+local function claim()
+  local args = { 'XCLAIM', stream, group, consumer, '0', unpack(ids) }
+  for _, option in ipairs({ 'RETRYCOUNT', '1', 'FORCE', 'JUSTID' }) do args[#args + 1] = option end
+  return redis.call(unpack(args))
+end
+
+local function go_on_behind(id)
+  local read = g['entries-read']
+  if type(read) ~= 'number' then return redis.pcall('XGROUP', 'SETID', stream, group, id) end
+  return redis.pcall('XGROUP', 'SETID', stream, group, id, 'ENTRIESREAD', read + #ids)
+end
+
+local here = {}
+for _, id in ipairs(claim()) do here[id] = true end
+local went_on = go_on_behind(last)
+if went_on.err then
+  redis.call('XACK', stream, group, unpack(ids))
+  return { 'unable', went_on.err }
+end
+
+local reply = { 'taken', last }
+for i = first, #ARGV, width do
+  local id, lane, answer = ARGV[i], ARGV[i + 1], 'ok'
+  if not here[id] then
+    answer = 'gone'
+  elseif lane ~= '' and not register(id, lane) then
+    answer = 'waits'
+  else
+    answer = begin(id, 1, KEYS[tonumber(ARGV[i + 2])], ARGV[i + 3], lock_ttl, pause) or 'ok'
+    local hash = KEYS[tonumber(ARGV[i + 4])]
+    if answer == 'ok' and hash then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end
+  end
+  reply[#reply + 1] = answer
+end
+return reply
