@@ -26,27 +26,11 @@ func newBatcher[T any](size func(T) int, flush func(context.Context, []T)) *batc
 // answerNone stands for a script that Redis did not answer before the worker hung up.
 const answerNone = ""
 
-// ask hands an item over and waits for what its batch's flush answers to it, or for ctx's end: then it returns
-// answerNone.
-func (b *batcher[T]) ask(ctx context.Context, item T, answer <-chan string) string {
-	select {
-	case b.in <- item:
-	case <-ctx.Done():
-		return answerNone
-	}
-	select {
-	case text := <-answer:
-		return text
-	case <-ctx.Done():
-		return answerNone
-	}
-}
-
-// run flushes batches, one at a time, until ctx is done.
-func (b *batcher[T]) run(ctx context.Context) {
+// run flushes batches with ctx, one at a time, until done is.
+func (b *batcher[T]) run(ctx context.Context, done <-chan struct{}) {
 	for {
 		select {
-		case <-ctx.Done():
+		case <-done:
 			return
 		case first := <-b.in:
 			b.flush(ctx, b.gather(first))

@@ -26,11 +26,12 @@ type emit struct {
 
 // commitRequest is a message whose outcome waits to be written.
 type commitRequest struct {
-	d      *delivery
-	o      outcome
-	emits  []emit
-	delay  time.Duration // until the next try, where there is to be one
-	answer chan string
+	d     *delivery
+	o     outcome
+	emits []emit
+	delay time.Duration // until the next try, where there is to be one
+	begun time.Time
+	last  bool // nothing is done any more if this can't be written either
 }
 
 // commitSize is about how many bytes a commit writes.
@@ -48,25 +49,19 @@ func commitSize(r commitRequest) int {
 	return size
 }
 
-// commit writes the outcome in one step, if the message is still ours. It returns "done", or why nothing was written, as
-// commit.lua has it, or answerNone.
-func (w *Worker) commit(redisCtx context.Context, d *delivery, o outcome) string {
-	r := commitRequest{d: d, o: o, answer: make(chan string, 1)}
-	for i, e := range o.emits {
-		written, err := w.emitOf(d, i, e)
+// prepare makes what commit.lua is to write of an outcome.
+func (w *Worker) prepare(r *commitRequest) error {
+	for i, e := range r.o.emits {
+		written, err := w.emitOf(r.d, i, e)
 		if err != nil {
-			return err.Error()
+			return err
 		}
 		r.emits = append(r.emits, written)
 	}
-	if o.verb == verbRetry {
-		r.delay = w.retryDelay(d, o)
+	if r.o.verb == verbRetry {
+		r.delay = w.retryDelay(r.d, r.o)
 	}
-	answer := w.commits.ask(redisCtx, r, r.answer)
-	if o.verb == verbRetry && answer == "done" {
-		w.dueIn(r.delay)
-	}
-	return answer
+	return nil
 }
 
 func (w *Worker) emitOf(d *delivery, n int, e abi.Emit) (emit, error) {
@@ -94,12 +89,19 @@ func refusal(answer string) string {
 	return answer
 }
 
+// flushCommits commits a batch and passes on what became of it.
 func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
+	w.answered <- answered{batch, w.commit(ctx, batch)}
+}
+
+// commit writes each outcome of a batch in one step, if its message is still ours. It returns "done" for each, or why nothing was
+// written, as commit.lua has it, or answerNone.
+func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
 	w.batchNumber++
 	if w.split() {
-		w.splitCommits(ctx, batch)
-		return
+		return w.splitCommits(ctx, batch)
 	}
+	answers := make([]string, len(batch))
 	// Redis refuses a script, unrun, for a single key that its user may not use. Where that may be a stream
 	// which a plugin has chosen, the others must not suffer for it.
 	reply, err := w.runCommit(ctx, batch, func(err error) bool {
@@ -108,16 +110,17 @@ func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
 	switch {
 	case err == nil:
 		w.noteDue(reply[len(batch)])
-		for i, r := range batch {
-			r.answer <- text(reply[i])
+		for i := range batch {
+			answers[i] = text(reply[i])
 		}
 	case isNoPerm(err) && len(batch) > 1:
 		for i := range batch {
-			w.flushCommits(ctx, batch[i:i+1])
+			answers[i] = w.commit(ctx, batch[i:i+1])[0]
 		}
 	case isNoPerm(err):
-		batch[0].answer <- err.Error()
+		answers[0] = err.Error()
 	}
+	return answers
 }
 
 // runCommit runs commit.lua for a batch.

@@ -81,16 +81,16 @@ func (c *committer) answered(deliveries []*delivery) []commitRequest {
 	for i, d := range deliveries {
 		written, err := c.emitOf(d, 0, abi.Emit{Platform: platform, Payload: d.entry.Message.Payload})
 		require.NoError(c.t, err)
-		batch[i] = commitRequest{d: d, o: outcome{verb: verbAck, told: toldDelivered}, emits: []emit{written}, answer: make(chan string, 1)}
+		batch[i] = commitRequest{d: d, o: outcome{verb: verbAck, told: toldDelivered}, emits: []emit{written}}
 	}
 	return batch
 }
 
 // commit commits the batch, and requires that everything of it was done.
 func (c *committer) commit(batch []commitRequest) {
-	c.flushCommits(c.contexts.redis, batch)
-	for _, r := range batch {
-		require.Equal(c.t, "done", <-r.answer)
+	answers := c.Worker.commit(c.contexts.redis, batch)
+	for i, r := range batch {
+		require.Equal(c.t, "done", answers[i])
 		r.d.cancel(nil)
 		c.flight.remove(r.d)
 	}

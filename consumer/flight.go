@@ -27,6 +27,7 @@ type delivery struct {
 	lane   string // its place in the order, as the scripts write it; empty where none is kept
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	series *series
 
 	// Set by claim; the heartbeat renews the lock from then on.
 	claimed string // what claim.lua, or deliver.lua, has answered

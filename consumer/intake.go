@@ -155,9 +155,9 @@ func (w *Worker) decode(id string, count int64, lane string, fields map[string]s
 func (w *Worker) accept(c contexts, d *delivery) *delivery {
 	d.ctx, d.cancel = context.WithCancelCause(c.working)
 	w.flight.add(d)
-	m := w.metrics.of(w, d)
-	m.received.Inc()
-	m.inFlight.Inc()
+	d.series = w.metrics.of(w, d)
+	d.series.received.Inc()
+	d.series.inFlight.Inc()
 	return d
 }
 
@@ -190,7 +190,6 @@ func (w *Worker) handle(c contexts, d *delivery) {
 	defer idle.Stop()
 	for {
 		w.process(c, d)
-		w.handling.Done()
 		idle.Reset(handKept)
 		select {
 		case d = <-w.work:

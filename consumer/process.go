@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/sgstreamd/sgstreamd/abi"
@@ -38,15 +37,14 @@ const (
 	verbParked verb = ""       // not begun: the claim has parked it, and there is nothing to commit
 )
 
-// process is the life of one message: its claim, the call, the commit.
+// process makes the call for one message, and hands over what is to be committed.
 func (w *Worker) process(c contexts, d *delivery) {
 	begun := time.Now()
 	if o := w.attempt(c, d); o.verb != verbParked {
-		w.settle(c.redis, d, o, begun)
+		w.settle(c.redis, commitRequest{d: d, o: o, begun: begun})
+		return
 	}
-	d.cancel(nil)
-	w.metrics.of(w, d).inFlight.Dec()
-	w.flight.remove(d)
+	w.done(d)
 	w.nudge()
 }
 
@@ -66,7 +64,7 @@ func (w *Worker) attempt(c contexts, d *delivery) outcome {
 	begun := time.Now()
 	v, err := w.handler.Handle(d.ctx, c.stopping.Done(), &d.entry.Message)
 	if !errors.Is(err, abi.ErrNotStarted) {
-		w.metrics.of(w, d).handling.Observe(time.Since(begun).Seconds())
+		d.series.handling.Observe(time.Since(begun).Seconds())
 	}
 	return w.judge(d, v, err)
 }
@@ -113,84 +111,6 @@ func notBegun(d *delivery) outcome {
 	o := interrupted(d)
 	o.uncharged = true
 	return o
-}
-
-// settle commits the outcome and reports what became of it.
-func (w *Worker) settle(redisCtx context.Context, d *delivery, o outcome, begun time.Time) {
-	log := w.log.With("message_id", d.entry.Message.ID, "trace_id", d.entry.Message.TraceID, "attempt", d.entry.Message.Attempt)
-	d.returning.Store(o.verb == verbReturn)
-	answer := "fenced"
-	if o.verb != verbLost || d.held() != (heldLock{}) {
-		answer = w.commit(redisCtx, d, o)
-	}
-	if refused := refusal(answer); refused != "" && o.verb == verbAck {
-		// The entry is fine, but what the plugin emitted can't be written: that is a failed try.
-		log.Error("emits can't be written", "error", refused)
-		o = w.failed(d, refused)
-		answer = w.commit(redisCtx, d, o)
-	}
-	if answer == answerNone || o.verb == verbReturn && !o.uncharged {
-		w.cut.Add(1)
-	}
-	m := w.metrics.of(w, d)
-	switch {
-	case answer == answerNone:
-		log.Error("redis did not answer before the drain's end; it is not known whether the message was committed", "outcome", string(o.verb))
-	case answer == "fenced" || answer == "gone":
-		m.fenced.Inc()
-		log.Warn("result discarded: "+errLost.Error(), "outcome", string(o.verb), "why", answer)
-	case answer == "overtaken":
-		m.returned.Inc()
-		log.Warn("result discarded: an earlier message of its channel has turned up, and comes first")
-	case answer == "conflict":
-		m.returned.Inc()
-		log.Info("result discarded: another message has changed the state that it was made from; it is handled again")
-	case answer != "done":
-		log.Error("message left pending: its outcome can't be written", "outcome", string(o.verb), "error", answer)
-		// With its attempts used up it is not run again, but buried as soon as that is possible.
-		w.commit(redisCtx, d, outcome{verb: verbReturn})
-	default:
-		w.settled(m, d, o, begun)
-		reportOutcome(log, o, w.cfg.DeadLetters.Stream, begun)
-	}
-}
-
-// settled counts what was committed.
-func (w *Worker) settled(m *series, d *delivery, o outcome, begun time.Time) {
-	switch o.verb {
-	case verbAck:
-		if o.again {
-			m.again.Inc()
-			return
-		}
-		m.completed.Inc()
-		if at := d.entry.EnqueuedAt; at > 0 {
-			m.latency.Observe(max(float64(time.Now().UnixNano())/1e9-at, 0))
-		}
-	case verbRetry:
-		m.retried.Inc()
-	case verbDead:
-		m.deadLettered.Inc()
-	case verbReturn:
-		m.returned.Inc()
-	}
-}
-
-func reportOutcome(log *slog.Logger, o outcome, deadLetters string, begun time.Time) {
-	switch o.verb {
-	case verbAck:
-		if o.again {
-			log.Info("reply acknowledged without another delivery: one of this message_key was delivered before")
-			return
-		}
-		log.Debug("message completed", "emits", len(o.emits), "took", time.Since(begun))
-	case verbRetry:
-		log.Warn("message failed; it will be tried again", "error", o.reason)
-	case verbDead:
-		log.Error("message dead-lettered", "error", o.reason, "dead_letters", deadLetters)
-	case verbReturn:
-		log.Info("message given back", "why", orElse(o.reason, "it was not begun when the worker stopped"))
-	}
 }
 
 func orElse(s, other string) string {

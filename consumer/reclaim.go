@@ -147,7 +147,7 @@ func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 			w.log.Debug("message was waiting for this try", "message_id", id, "attempt", count)
 		default:
 			w.log.Info("message taken over", "message_id", id, "from", from, "idle_ms", number(e[3]), "attempt", count)
-			w.metrics.of(w, d).reclaimed.Inc()
+			d.series.reclaimed.Inc()
 		}
 	}
 	w.begin(c, claimed)

@@ -18,23 +18,25 @@ import (
 //
 // Every step is a script for each slot and not a pipeline: the Cluster's client sends a pipeline again whose reply was lost.
 // A script that is sent again is answered from its ledger, or does the same once more.
-func (w *Worker) splitCommits(ctx context.Context, batch []commitRequest) {
+func (w *Worker) splitCommits(ctx context.Context, batch []commitRequest) []string {
 	parts := make([]*part, len(batch))
 	for i, r := range batch {
 		parts[i] = &part{commitRequest: r, verb: r.o.verb}
 	}
 	for _, step := range []func(context.Context, []*part) error{w.fence, w.renewLocks, w.checkStreams, w.applyState, w.appendAll, w.acknowledge} {
 		if open := stillOpen(parts); len(open) > 0 && step(ctx, open) != nil {
-			return // the worker has hung up, and nobody waits for an answer
+			return make([]string, len(batch)) // the worker has hung up
 		}
 	}
 	w.letGo(ctx, parts)
-	for _, p := range parts {
-		p.answer <- p.result
+	answers := make([]string, len(batch))
+	for i, p := range parts {
+		answers[i] = p.result
 	}
 	if slices.ContainsFunc(parts, func(p *part) bool { return p.due }) {
 		w.noteDue("due")
 	}
+	return answers
 }
 
 // part is a message of a batch on its way through the steps.

@@ -49,7 +49,7 @@ func StartState(client Client, cfg StateConfig) *State {
 	s.stop = stop
 	go func() {
 		defer close(s.ended)
-		s.reads.run(ctx)
+		s.reads.run(ctx, ctx.Done())
 	}()
 	return s
 }

@@ -95,6 +95,7 @@ type Worker struct {
 
 	flight   *flight
 	commits  *batcher[commitRequest]
+	answered chan answered
 	handling sync.WaitGroup // a count for each delivery
 	hands    sync.WaitGroup // a count for each goroutine that handles deliveries
 	work     chan *delivery // to those that have none
@@ -133,6 +134,7 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 	}
 	w.committing = newDurably(client, cfg.WaitReplicas, cfg.WaitTimeout, m.unconfirmed.WithLabelValues(cfg.Role, cfg.Platform).Inc, w.log)
 	w.commits = newBatcher(commitSize, w.flushCommits)
+	w.answered = make(chan answered, 4)
 	w.setReady(errors.New("not started"))
 	return w
 }
@@ -231,7 +233,13 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	defer unhook()
 
 	var background sync.WaitGroup
-	background.Go(func() { w.commits.run(redisCtx) })
+	// Commits are taken as long as there are messages, also when Redis can't be reached any more.
+	settled := make(chan struct{})
+	background.Go(func() {
+		defer close(w.answered)
+		w.commits.run(redisCtx, settled)
+	})
+	background.Go(func() { w.settling(redisCtx) })
 	background.Go(func() { w.heartbeats(redisCtx) })
 	background.Go(func() { w.monitor(redisCtx) })
 	background.Go(func() { w.lookout(redisCtx) })
@@ -243,6 +251,7 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	w.intake(contexts{stopping, working, redisCtx})
 	w.setReady(errors.New("draining"))
 	w.handling.Wait()
+	close(settled)
 	w.hands.Wait()
 	w.leaveGroup(redisCtx)
 
