@@ -62,7 +62,12 @@ local function trace(key, ttl, state, now, attempt, why)
   elseif added == 0 then
     redis.pcall('HDEL', key, 'error')
   end
-  if added > 0 and redis.pcall('TTL', key) == -1 then redis.pcall('EXPIRE', key, ttl) end
+  if added == 0 then return end
+  if redis.REDIS_VERSION_NUM then -- from 7.0 on
+    redis.pcall('EXPIRE', key, ttl, 'NX')
+  elseif redis.pcall('TTL', key) == -1 then
+    redis.pcall('EXPIRE', key, ttl)
+  end
 end
 
 -- The reason why an entry can't be appended to the stream at key, or nil. One answer a key and script.

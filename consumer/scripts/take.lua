@@ -29,7 +29,7 @@ local ids = {}
 for i = first, #ARGV, width do ids[#ids + 1] = ARGV[i] end
 local last = ids[#ids]
 -- A group that was set back finds what is pending behind it.
-if redis.call('XPENDING', stream, group, ids[1], last, '1')[1] then return { 'moved', '' } end
+if redis.call('XPENDING', stream, group, ids[1], '+', '1')[1] then return { 'moved', '' } end
 
 -- This is what XREADGROUP does, and how it is written to replicas and to the append-only file.
 local function claim()
