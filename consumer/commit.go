@@ -126,14 +126,23 @@ func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
 // runCommit runs commit.lua for a batch.
 func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final func(error) bool) ([]any, error) {
 	keys := w.scriptKeys(w.deadLettersHere(), w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
+	// The locks come first, so that the script can read them together.
+	locks := make([]heldLock, len(batch))
+	fixed := len(keys.keys)
+	for i, r := range batch {
+		if !w.split() { // else they are in other slots
+			locks[i] = r.d.held()
+			keys.pos(locks[i].key)
+		}
+	}
 	least, greatest := span(len(batch), func(i int) string { return batch[i].d.entry.Message.ID })
 	args := w.scriptArgs(
 		w.batchNumber, ledgerTTL.Milliseconds(), now(),
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
-		w.cfg.Once.TTL.Milliseconds(), w.cfg.Once.Max, len(batch), least, greatest,
+		w.rememberedMS(), w.cfg.Once.Max, len(batch), least, greatest, len(keys.keys)-fixed,
 	)
-	for _, r := range batch {
-		args = w.appendCommit(args, keys, r)
+	for i, r := range batch {
+		args = w.appendCommit(args, keys, r, locks[i])
 	}
 	return runSure(ctx, w.committing, w.log, w.scripts.commit, keys.keys, args, final)
 }
@@ -156,21 +165,25 @@ func (w *Worker) ledgerPrefix() string {
 	return "sg:commit:" + w.own + ":" + w.cfg.Group + ":"
 }
 
-func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest) []any {
-	lock, trace := r.d.held(), w.traceKey(r.d)
+// appendCommit appends what commit.lua gets of a message.
+func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest, lock heldLock) []any {
+	trace := w.traceKey(r.d)
 	if w.split() {
-		lock, trace = heldLock{}, "" // they are in other slots
+		trace = "" // it is in another slot
 	}
-	extra := w.verbArgs(keys, r)
-	args = append(args, r.d.entry.Message.ID, r.d.entry.Message.Attempt, string(r.o.verb), r.d.lane,
-		keys.pos(lock.key), lock.token, keys.pos(trace), r.o.reason,
-		w.onceKey(r.d), string(r.o.told), len(extra))
-	return append(args, extra...)
+	m := &r.d.entry.Message
+	args = append(args, m.ID, m.Attempt, string(r.o.verb), memberOf(r.d.lane, m.ID), keys.pos(lock.key), lock.token, keys.pos(trace), 0)
+	own := len(args)
+	if w.cfg.Once.Enabled {
+		args = append(args, w.onceKey(r.d), string(r.o.told))
+	}
+	args = w.appendVerb(args, keys, r)
+	args[own-1] = len(args) - own
+	return args
 }
 
-// verbArgs are the arguments of the message's branch of commit.lua.
-func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
-	var args []any
+// appendVerb appends the arguments of the message's branch of commit.lua.
+func (w *Worker) appendVerb(args []any, keys *scriptKeys, r commitRequest) []any {
 	switch r.o.verb {
 	case verbAck:
 		args = append(args, len(r.emits))
@@ -179,10 +192,10 @@ func (w *Worker) verbArgs(keys *scriptKeys, r commitRequest) []any {
 		}
 		args = w.appendState(args, keys, r.o)
 	case verbDead:
-		args = append(args, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
+		args = append(args, r.o.reason, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
 		args = append(args, foreignFields(r.d.fields)...)
 	case verbRetry:
-		args = append(args, r.delay.Milliseconds())
+		args = append(args, r.o.reason, r.delay.Milliseconds())
 	case verbReturn:
 		count := r.d.entry.Message.Attempt
 		if r.o.uncharged {

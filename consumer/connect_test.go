@@ -27,7 +27,7 @@ import (
 const leastRights = "resetchannels -@all" +
 	" ~sg:stream:inbound ~sg:stream:outbound:* ~sg:stream:dlq" +
 	" ~sg:commit:* ~sg:schedule:* ~sg:order:* ~sg:autoclaim:audit:* ~sg:lock:channel:* ~sg:trace:* ~sg:state:* ~sg:delivered:* ~sg:delivering:*" +
-	" +hello +ping +eval +evalsha +type +get +set +del +expire +pexpire +ttl +pttl +time +rename +hset +hget +hgetall +hmget +hdel +hlen +zadd +zrem +zscore +zrange +zrangebyscore +zrangebylex +zcard +zremrangebyscore +zremrangebyrank" +
+	" +hello +ping +eval +evalsha +type +get +mget +set +del +expire +pexpire +ttl +pttl +time +rename +hset +hget +hgetall +hmget +hdel +hlen +zadd +zrem +zscore +zrange +zrangebyscore +zrangebylex +zcard +zremrangebyscore +zremrangebyrank" +
 	" +xadd +xread +xreadgroup +xack +xclaim +xpending +xrange +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo|consumers +xinfo|groups"
 
 // startAsUser starts a server with a user who has these rights, and a rig whose workers are that user.

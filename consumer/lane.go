@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"strconv"
+	"strings"
 )
 
 // mostWalked is how many values of a payload its channel is looked for in, as order.lua has it.
@@ -43,6 +44,19 @@ func laneOf(order, channelKey, data string) string {
 		return ""
 	}
 	return strconv.Itoa(len(channel)) + ":" + channel + ":"
+}
+
+// idDigits is how many digits the order has of either number of an id.
+const idDigits = len("18446744073709551615")
+
+// memberOf is an entry's member of the order, as order.lua makes it; empty for a lane that is.
+func memberOf(lane, id string) string {
+	if lane == "" {
+		return ""
+	}
+	ms, seq, _ := strings.Cut(id, "-")
+	const zeros = "00000000000000000000"
+	return lane + zeros[min(len(ms), idDigits):] + ms + "-" + zeros[min(len(seq), idDigits):] + seq
 }
 
 // scan walks over a msgpack payload.

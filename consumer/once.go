@@ -10,6 +10,14 @@ func (w *Worker) onceKey(d *delivery) string {
 	return d.entry.MessageKey
 }
 
+// rememberedMS is how long a delivery is remembered, in ms; 0 where none is.
+func (w *Worker) rememberedMS() int64 {
+	if !w.cfg.Once.Enabled {
+		return 0
+	}
+	return w.cfg.Once.TTL.Milliseconds()
+}
+
 // deliveredKey is a sorted set of the message_keys that were delivered, by the moment.
 func (w *Worker) deliveredKey() string {
 	return "sg:delivered:" + w.own + ":" + w.cfg.Group

@@ -104,7 +104,7 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 			locks[i], trace = w.lockFor(d), w.traceKey(d)
 		}
 		found[i] = d
-		args = append(args, e.id, d.lane, keys.pos(locks[i].key), locks[i].token, keys.pos(trace))
+		args = append(args, e.id, memberOf(d.lane, e.id), keys.pos(locks[i].key), locks[i].token, keys.pos(trace))
 	}
 	reply, err := w.scripts.take.Run(c.redis, w.redis, keys.keys, args...).Slice()
 	if err != nil {

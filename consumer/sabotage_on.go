@@ -14,14 +14,14 @@ func sabotaged(script string) string {
 	breaks := map[string][]string{
 		"fence": append([]string{
 			"  if not p then return 'gone' end\n  if p[2] ~= consumer or p[4] ~= count then return 'fenced' end\n", "",
-			"if m.lock and redis.pcall('GET', m.lock) ~= m.token then return 'fenced' end", "",
+			"if not has_lock(m) then return 'fenced' end", "",
 			"if not same then", "if false then",
 		}, orderOfCommits...),
 		"heartbeat": {
 			"local verdict = lost(id, count)", "local verdict",
 			"else verdict = 'fenced' end", "end",
 		},
-		"order": append([]string{"local function is_next(lane, id)\n", "local function is_next(lane, id)\n  if true then return true end\n"}, orderOfCommits...),
+		"order": append([]string{"local function is_next(lane, id)\n", "local function is_next(lane, id)\n  if true then return true end\n", "if begun[lane] then", "if false then"}, orderOfCommits...),
 	}
 	return strings.NewReplacer(breaks[os.Getenv("SABOTAGE")]...).Replace(script)
 }

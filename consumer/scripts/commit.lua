@@ -1,19 +1,20 @@
 -- Commits a batch of finished messages, each in one step or not at all.
 --
 -- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] what was delivered, KEYS[7] what is being delivered (both as deliver.lua has
---   them), KEYS[8..] keys that ARGV names by position
+--   them), KEYS[8..] keys that ARGV names by position, of which the locks come first
 -- ARGV[5] batch number, [6] ledger TTL (ms), [7] now (Unix seconds), [8] dead letters' MAXLEN, [9] MAXLEN of a stream that
 --   is emitted to, [10] trace TTL (s), [11] how long a delivery is remembered (ms), [12] how many are, [13] how many
---   messages the batch has, [14] the least and [15] the greatest of their ids, then for each message
---   id, delivery count, verb, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none), reason,
---   message_key ('' = the delivery is not remembered), "delivered", "undelivered", "doubtful" (delivered, and put back all the same) or
---   '' (nobody knows), the number of
---   arguments that follow for this message, and these:
+--   messages the batch has, [14] the least and [15] the greatest of their ids, [16] how many locks there are, then for each
+--   message
+--   id, delivery count, verb, member of the order ('' = none), lock key's position (0 = none), token, trace key's position
+--   (0 = none), the number of arguments that follow for this message, and these; where deliveries are remembered:
+--   message_key ('' = this one is not), "delivered", "undelivered", "doubtful" (delivered, and put back all the same) or
+--   '' (nobody knows); and then
 --     ack:    the number of emits, for each the stream key's position, data, trace id; the number of reads of the state,
 --             for each the key's position, 'absent', 'value' or 'sha1', and the value or its digest; for each write the key's position, value,
 --             and 'delete', 'keep' or the time until it expires (ms)
---     retry:  the time until the next try (ms)
---     dead:   data, trace id, then name and value of every further field that the entry had
+--     retry:  the reason, the time until the next try (ms)
+--     dead:   the reason, data, trace id, then name and value of every further field that the entry had
 --     return: the delivery count to go back to, the idle time to show (ms)
 --     lost:   nothing; the message is known to be another's, only our lock is released
 -- Reply: for each message
@@ -29,6 +30,7 @@
 -- and which is sent again is answered from it.
 local ledger, number = KEYS[5], ARGV[5]
 local now, dead_maxlen, emit_maxlen, trace_ttl = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local remembers = ARGV[11] ~= '0'
 
 local last = redis.pcall('HMGET', ledger, 'batch', 'reply')
 if last[1] == number then return cjson.decode(last[2]) end
@@ -42,16 +44,45 @@ local function put_back(m, count, at)
   due = at == 0 and 'due' or due
 end
 
+-- What is done for all of the batch in one command, when all that can be refused was seen to: entries to be acknowledged,
+-- members to be taken out of the order, locks to be released.
+local acknowledged, left, released = {}, {}, {}
+-- By id, what was finished here already: an entry can be in a batch twice.
+local finished = {}
+
+-- The members that are alone in their lanes, where the whole order was looked at.
+local alone = {}
+local function look_at_order()
+  local lane, before
+  for _, name in ipairs(whole_order(tonumber(ARGV[13])) or {}) do
+    if lane == lane_in(name) then
+      alone[before] = nil
+    else
+      lane, before, alone[name] = lane_in(name), name, true
+    end
+  end
+end
+
 -- Takes a message out of its lane, whose next may run now.
 local function leave_lane(m)
-  if m.lane == '' then return end
+  if m.member == '' then return end
+  if alone[m.member] then
+    left[#left + 1] = m.member
+    return
+  end
   redis.call('ZREM', order, m.member)
-  if not m.alone and call_next(m.lane) then due = 'due' end
+  if call_next(lane_in(m.member)) then due = 'due' end
 end
 
 local function finish(m)
-  redis.call('XACK', stream, group, m.id)
+  acknowledged[#acknowledged + 1], finished[m.id] = m.id, true
   leave_lane(m)
+end
+
+local function finish_all()
+  if acknowledged[1] then redis.call('XACK', stream, group, unpack(acknowledged)) end
+  if left[1] then redis.call('ZREM', order, unpack(left)) end
+  if released[1] then redis.call('DEL', unpack(released)) end
 end
 
 -- The arguments from one position to another, of which each three name a key by its position first.
@@ -63,7 +94,6 @@ end
 
 -- Whether what was read of the state still holds, and the writes; or the reason why they can't be made.
 local function changes(from, to)
-  if from == to then return true, {} end
   local writes_from = from + 1 + 3 * tonumber(ARGV[from])
   local same, refused = holds(triples(from + 1, writes_from - 1))
   local writes = triples(writes_from, to)
@@ -74,43 +104,54 @@ local verbs = {}
 
 -- All that is asked for is checked before the first of it is written.
 function verbs.ack(m)
-  local first, last = m.first + 1, m.first + 3 * tonumber(ARGV[m.first])
+  local first, last = m.first + 1, m.first + 3 * ARGV[m.first]
   for i = first, last, 3 do
     local refused = unappendable(KEYS[tonumber(ARGV[i])])
     if refused then return refused end
   end
-  local same, writes, refused = changes(last + 1, m.last)
-  if refused then return refused end
-  if not same then
-    put_back(m, m.count - 1, 0)
-    return 'conflict'
+  local writes
+  if last + 1 < m.last then
+    local same, refused
+    same, writes, refused = changes(last + 1, m.last)
+    if refused then return refused end
+    if not same then
+      put_back(m, m.count - 1, 0)
+      return 'conflict'
+    end
   end
   for i = first, last, 3 do
     local failed = append(KEYS[tonumber(ARGV[i])], emit_maxlen, 'data', ARGV[i + 1], 'ts', now, 'trace_id', ARGV[i + 2])
     if failed then return failed end
   end
-  for _, w in ipairs(writes) do write(w) end
+  for _, w in ipairs(writes or {}) do write(w) end
   finish(m)
-  return nil, 'COMPLETED'
+  if m.trace then trace_completed(m.trace, trace_ttl, now, m.attempt) end
+  return nil
+end
+
+local function trace_error(m)
+  if m.trace then trace(m.trace, trace_ttl, 'ERRORED', now, m.attempt, ARGV[m.first]) end
 end
 
 function verbs.retry(m)
-  put_back(m, m.count, clock() + tonumber(ARGV[m.first]))
-  return nil, 'ERRORED'
+  put_back(m, m.count, clock() + tonumber(ARGV[m.first + 1]))
+  trace_error(m)
+  return nil
 end
 
 function verbs.dead(m)
   local refused = unappendable(KEYS[4])
   if refused then return refused end
   local fields = {
-    'original_stream', stream, 'original_msg_id', m.id, 'error', m.reason, 'attempt', m.count,
-    'data', ARGV[m.first], 'ts', now, 'trace_id', ARGV[m.first + 1],
+    'original_stream', stream, 'original_msg_id', m.id, 'error', ARGV[m.first], 'attempt', m.count,
+    'data', ARGV[m.first + 1], 'ts', now, 'trace_id', ARGV[m.first + 2],
   }
-  for i = m.first + 2, m.last do fields[#fields + 1] = ARGV[i] end
+  for i = m.first + 3, m.last do fields[#fields + 1] = ARGV[i] end
   refused = append(KEYS[4], dead_maxlen, unpack(fields))
   if refused then return refused end
   finish(m)
-  return nil, 'ERRORED'
+  trace_error(m)
+  return nil
 end
 
 -- "return" is a word of Lua's. The entry is shown as idle, so that a peer which knows no schedule takes it, too.
@@ -119,15 +160,19 @@ verbs['return'] = function(m)
     redis.call('XCLAIM', stream, group, parked, 0, m.id, 'IDLE', ARGV[m.first + 1], 'RETRYCOUNT', ARGV[m.first], 'JUSTID')
     hand_out_at(m.id, ARGV[m.first], 0)
   end
-  return nil, nil
+  return nil
 end
 
+-- Who holds the locks, from KEYS[8] on.
+local holders = ARGV[16] ~= '0' and redis.call('MGET', unpack(KEYS, 8, 7 + ARGV[16])) or {}
+
 -- Whether the message's lock, where it has one, is ours.
-local function has_lock(m) return not m.lock or redis.pcall('GET', m.lock) == m.token end
+local function has_lock(m) return m.lock == 0 or holders[m.lock - 7] == m.token end
 
 -- Releases the message's lock, which is ours.
 local function release(m)
-  if m.lock then redis.pcall('DEL', m.lock) end
+  if m.lock == 0 then return end
+  released[#released + 1], holders[m.lock - 7] = KEYS[m.lock], false
 end
 
 -- Notes that a delivery was made whose acknowledgement is not written, so that the try that follows hears of it.
@@ -158,17 +203,16 @@ end
 -- Whether an earlier message of its channel has turned up since this one was begun. What was delivered already is not
 -- made undone by that; and of an order that somebody has deleted, nothing earlier is known.
 local function is_overtaken(m)
-  if m.lane == '' or m.verb ~= 'ack' and m.verb ~= 'dead' then return false end
+  if m.member == '' or alone[m.member] or m.verb ~= 'ack' and m.verb ~= 'dead' then return false end
   if m.message_key ~= '' and m.told == 'delivered' then return false end
-  local two = firsts(m.lane, '2')
-  m.alone = two[1] == m.member and not two[2]
-  if two[1] == m.member then return false end
-  local first = first_of(m.lane)
+  local lane = lane_in(m.member)
+  if firsts(lane, '1')[1] == m.member then return false end
+  local first = first_of(lane)
   return first and first ~= m.id
 end
 
 local function commit(m)
-  local refused = lost(m.id, m.count)
+  local refused = finished[m.id] and 'gone' or lost(m.id, m.count)
   if refused or m.verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
     if has_lock(m) then release(m) end
@@ -178,12 +222,11 @@ local function commit(m)
   if not has_lock(m) then return 'fenced' end
   if is_overtaken(m) then
     give(parked, m.id, m.count - 1)
-    if call_next(m.lane) then due = 'due' end
+    if call_next(lane_in(m.member)) then due = 'due' end
     release(m)
     return 'overtaken'
   end
-  local state
-  refused, state = verbs[m.verb](m)
+  refused = verbs[m.verb](m)
   if refused == 'conflict' then
     release(m)
     doubt(m)
@@ -191,22 +234,27 @@ local function commit(m)
   if refused then return refused end
   release(m)
   remember(m)
-  if m.trace and state then trace(m.trace, trace_ttl, state, now, m.attempt, m.reason) end
   return 'done'
 end
 
 look_up(ARGV[14], ARGV[15], tonumber(ARGV[13]))
+if ordered ~= 'none' then look_at_order() end
 
-local reply, i, args = {}, 16, #ARGV
+local reply, i, args = {}, 17, #ARGV
 while i <= args do
-  local id, attempt, lane, extra = ARGV[i], ARGV[i + 1], ARGV[i + 3], tonumber(ARGV[i + 10])
+  local first, last = i + 8, i + 7 + ARGV[i + 7]
+  local message_key, told = '', ''
+  if remembers then
+    message_key, told, first = ARGV[first], ARGV[first + 1], first + 2
+  end
   reply[#reply + 1] = commit({
-    id = id, attempt = attempt, count = tonumber(attempt), verb = ARGV[i + 2], lane = lane, member = lane ~= '' and member(lane, id),
-    lock = KEYS[tonumber(ARGV[i + 4])], token = ARGV[i + 5], trace = KEYS[tonumber(ARGV[i + 6])], reason = ARGV[i + 7],
-    message_key = ARGV[i + 8], told = ARGV[i + 9], first = i + 11, last = i + 10 + extra,
+    id = ARGV[i], attempt = ARGV[i + 1], count = tonumber(ARGV[i + 1]), verb = ARGV[i + 2], member = ARGV[i + 3],
+    lock = tonumber(ARGV[i + 4]), token = ARGV[i + 5], trace = KEYS[tonumber(ARGV[i + 6])],
+    message_key = message_key, told = told, first = first, last = last,
   })
-  i = i + 11 + extra
+  i = last + 1
 end
+finish_all()
 reply[#reply + 1] = due
 redis.pcall('HSET', ledger, 'batch', number, 'reply', cjson.encode(reply))
 redis.pcall('PEXPIRE', ledger, ARGV[6])

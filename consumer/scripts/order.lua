@@ -103,6 +103,14 @@ local function firsts(lane, n)
   return redis.call('ZRANGEBYLEX', order, '[' .. lane, '(' .. string.sub(lane, 1, -2) .. ';', 'LIMIT', '0', n)
 end
 
+-- The whole order, where it is not much more than a batch of so many; else nil. One look for all costs a fraction of one
+-- for each.
+local function whole_order(batch)
+  local known = redis.pcall('ZCARD', order)
+  if type(known) == 'table' or known > 4 * batch then return nil end
+  return redis.call('ZRANGE', order, '0', '-1')
+end
+
 -- The id of the first of a lane that is pending, and the pending list's word on it; or nil. What is not pending any
 -- more (acknowledged by hand), or not in the stream, must not keep the others waiting.
 local function first_of(lane)

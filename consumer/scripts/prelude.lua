@@ -70,6 +70,13 @@ local function trace(key, ttl, state, now, attempt, why)
   end
 end
 
+-- Writes the transition that ends well what this consumer's transition to CLAIMED has begun. The hash has the rest from
+-- that one, unless somebody has deleted it since.
+local function trace_completed(key, ttl, now, attempt)
+  local added = redis.pcall('HSET', key, 'state', 'COMPLETED', 'updated_at', now)
+  if added ~= 0 then trace(key, ttl, 'COMPLETED', now, attempt, '') end
+end
+
 -- The reason why an entry can't be appended to the stream at key, or nil. One answer a key and script.
 local appendable = {}
 local function unappendable(key)

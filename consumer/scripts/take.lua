@@ -8,7 +8,7 @@
 -- KEYS[4..] keys that ARGV names by position
 -- ARGV[5] the id behind which was read, [6] entries that the order may have for more to be taken, [7] now (Unix seconds), [8] lock
 --   TTL (ms), [9] trace TTL (s), [10] the time until a message is looked at again whose lock another holds (ms), then for each
---   entry its id, lane ('' = none), lock key's position (0 = none), token, trace key's position (0 = none)
+--   entry its id, its member of the order ('' = none), lock key's position (0 = none), token, trace key's position (0 = none)
 -- Reply: { state, the last id that the group has read, answers... }, where state is
 --   'taken'  with an answer for each entry: "ok", "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
 --            was trimmed away), or an error's text, with which it has failed
@@ -52,17 +52,50 @@ if went_on.err then
   return { 'unable', went_on.err }
 end
 
+-- Whether a lane had members before this batch.
+local known = whole_order(#ids)
+local has_members = {}
+for _, name in ipairs(known or {}) do has_members[lane_in(name)] = true end
+local function is_taken(lane)
+  if not known and has_members[lane] == nil then has_members[lane] = firsts(lane, '1')[1] ~= nil end
+  return has_members[lane]
+end
+
+-- Registers all that is here in the order. Of a lane that had no members the first may run. What may not is parked.
+local waits, begun = {}, {}
+local function register_all()
+  local added, later = { 'ZADD', order }, { 'XCLAIM', stream, group, parked, '0' }
+  for i = first, #ARGV, width do
+    local id, name = ARGV[i], ARGV[i + 1]
+    if name ~= '' and here[id] then
+      local lane = lane_in(name)
+      if is_taken(lane) then
+        waits[id] = not register(id, lane)
+      else
+        added[#added + 1], added[#added + 2] = '0', name
+        if begun[lane] then later[#later + 1], waits[id] = id, true end
+        begun[lane] = true
+      end
+    end
+  end
+  if #added > 2 then redis.call(unpack(added)) end
+  if #later == 5 then return end
+  for _, option in ipairs({ 'RETRYCOUNT', '0', 'JUSTID' }) do later[#later + 1] = option end
+  redis.call(unpack(later))
+end
+if ordered ~= 'none' then register_all() end
+
 local reply = { 'taken', last }
 for i = first, #ARGV, width do
-  local id, lane, answer = ARGV[i], ARGV[i + 1], 'ok'
+  local id, answer = ARGV[i], 'ok'
   if not here[id] then
     answer = 'gone'
-  elseif lane ~= '' and not register(id, lane) then
+  elseif waits[id] then
     answer = 'waits'
   else
-    answer = begin(id, 1, KEYS[tonumber(ARGV[i + 2])], ARGV[i + 3], lock_ttl, pause) or 'ok'
-    local hash = KEYS[tonumber(ARGV[i + 4])]
-    if answer == 'ok' and hash then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end
+    local key, hash = KEYS[tonumber(ARGV[i + 2])], KEYS[tonumber(ARGV[i + 4])]
+    answer = key and begin(id, 1, key, ARGV[i + 3], lock_ttl, pause) or 'ok'
+    if hash and answer == 'ok' then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end
   end
   reply[#reply + 1] = answer
 end
