@@ -240,19 +240,17 @@ end
 look_up(ARGV[14], ARGV[15], tonumber(ARGV[13]))
 if ordered ~= 'none' then look_at_order() end
 
-local reply, i, args = {}, 17, #ARGV
+-- One table for all messages, one after the other: to make one for each takes as long as a command.
+local reply, i, args, m = {}, 17, #ARGV, { message_key = '', told = '' }
 while i <= args do
-  local first, last = i + 8, i + 7 + ARGV[i + 7]
-  local message_key, told = '', ''
+  m.id, m.attempt, m.count, m.verb, m.member = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
+  m.lock, m.token, m.trace = tonumber(ARGV[i + 4]), ARGV[i + 5], KEYS[tonumber(ARGV[i + 6])]
+  m.first, m.last = i + 8, i + 7 + ARGV[i + 7]
+  i = m.last + 1
   if remembers then
-    message_key, told, first = ARGV[first], ARGV[first + 1], first + 2
+    m.message_key, m.told, m.first = ARGV[m.first], ARGV[m.first + 1], m.first + 2
   end
-  reply[#reply + 1] = commit({
-    id = ARGV[i], attempt = ARGV[i + 1], count = tonumber(ARGV[i + 1]), verb = ARGV[i + 2], member = ARGV[i + 3],
-    lock = tonumber(ARGV[i + 4]), token = ARGV[i + 5], trace = KEYS[tonumber(ARGV[i + 6])],
-    message_key = message_key, told = told, first = first, last = last,
-  })
-  i = last + 1
+  reply[#reply + 1] = commit(m)
 end
 finish_all()
 reply[#reply + 1] = due

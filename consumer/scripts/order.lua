@@ -96,7 +96,8 @@ local function id_of(name)
   return ms .. '-' .. seq
 end
 
-local function lane_in(name) return string.sub(name, 1, -42) end
+local sub = string.sub
+local function lane_in(name) return sub(name, 1, -42) end
 
 -- The first members of a lane, as many as asked for.
 local function firsts(lane, n)

@@ -7,6 +7,8 @@
 -- write (traces, audits, counters) is written with pcall.
 local stream, schedule, order = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, ordered, channel_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+-- What is looked for once, and not at each use.
+local redis, ARGV, KEYS, tonumber, type, unpack = redis, ARGV, KEYS, tonumber, type, unpack
 
 -- The consumer that owns what is pending and in no worker's hands: what waits for its turn, or for its next try.
 local parked = 'sgstreamd-parked'
