@@ -5,7 +5,8 @@
 //
 //	intake.go     takes in what is new and what was abandoned, never more than there is room for, and claims it
 //	read.go       the two ways to read what is new
-//	process.go    the life of one message: handle, commit (a goroutine a message)
+//	hands.go      the goroutines that handle messages, as many as there are calls at once
+//	process.go    the life of one message: handle, commit
 //	batch.go      sends commits that are ready together in one script
 //	heartbeat.go  keeps what is in flight or parked from looking abandoned, and cancels what was lost
 //	monitor.go    measures the stream's lag and warns before it is trimmed unread

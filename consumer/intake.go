@@ -169,36 +169,10 @@ func (w *Worker) begin(c contexts, accepted []*delivery) {
 	}
 }
 
-// hand has each of what was claimed handled in a goroutine that has nothing to do, or in a new one.
+// hand has each of what was claimed handled.
 func (w *Worker) hand(c contexts, batch []*delivery) {
 	w.handling.Add(len(batch))
-	for _, d := range batch {
-		select {
-		case w.work <- d:
-		default:
-			w.hands.Go(func() { w.handle(c, d) })
-		}
-	}
-}
-
-// handKept is how long a goroutine that has handled a message waits for the next one. Its stack has grown for the first by
-// then, and to grow one costs more than to wait for a message.
-const handKept = time.Second
-
-func (w *Worker) handle(c contexts, d *delivery) {
-	idle := time.NewTimer(handKept)
-	defer idle.Stop()
-	for {
-		w.process(c, d)
-		idle.Reset(handKept)
-		select {
-		case d = <-w.work:
-		case <-idle.C:
-			return
-		case <-c.stopping.Done():
-			return
-		}
-	}
+	w.hands.give(batch, c.stopping.Done())
 }
 
 // handOutIfDue takes what the schedule says is due, and sweeps when the interval is over.

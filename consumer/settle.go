@@ -46,7 +46,7 @@ func (w *Worker) settling(ctx context.Context) {
 func (w *Worker) settled(ctx context.Context, r commitRequest, answer string) {
 	if next, ok := w.instead(r, answer); ok {
 		// In a goroutine of its own: the commits, which it may have to wait for, wait for this one.
-		w.hands.Go(func() { w.settle(ctx, next) })
+		w.again.Go(func() { w.settle(ctx, next) })
 		return
 	}
 	if !r.last && (answer == answerNone || r.o.verb == verbReturn && !r.o.uncharged) {

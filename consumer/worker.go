@@ -97,8 +97,8 @@ type Worker struct {
 	commits  *batcher[commitRequest]
 	answered chan answered
 	handling sync.WaitGroup // a count for each delivery
-	hands    sync.WaitGroup // a count for each goroutine that handles deliveries
-	work     chan *delivery // to those that have none
+	hands    *hands
+	again    sync.WaitGroup // a count for each outcome that is committed in the place of a refused one
 
 	mostOrdered int
 
@@ -124,7 +124,7 @@ type Worker struct {
 func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Metrics, log *slog.Logger) *Worker {
 	w := &Worker{
 		cfg: cfg, redis: client, handler: h, metrics: m, scripts: newScripts(),
-		flight: newFlight(cfg.MaxInFlight), mostOrdered: mostOrdered, reading: make(chan struct{}), work: make(chan *delivery),
+		flight: newFlight(cfg.MaxInFlight), mostOrdered: mostOrdered, reading: make(chan struct{}),
 		wake: make(chan struct{}, 1), watch: make(chan ask, 1), arrived: make(chan seen, 1),
 		log: log.With("role", cfg.Role, "stream", cfg.Stream, "group", cfg.Group),
 	}
@@ -248,11 +248,14 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	if w.split() {
 		w.log.Warn(w.splitProblem(), "remedy", splitRemedy)
 	}
-	w.intake(contexts{stopping, working, redisCtx})
+	c := contexts{stopping, working, redisCtx}
+	w.hands = newHands(func(d *delivery) { w.process(c, d) })
+	w.intake(c)
 	w.setReady(errors.New("draining"))
 	w.handling.Wait()
 	close(settled)
-	w.hands.Wait()
+	w.hands.running.Wait()
+	w.again.Wait()
 	w.leaveGroup(redisCtx)
 
 	hangUp(nil)
