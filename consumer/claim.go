@@ -24,7 +24,7 @@ func (w *Worker) claim(ctx context.Context, batch []*delivery) {
 	for _, d := range batch {
 		d.claimed = "ok"
 		lock := w.lockFor(d)
-		if d.broken == nil && (lock != (heldLock{}) || w.traceKey(d) != "" || w.onceKey(d) != "") {
+		if d.broken == nil && (lock != (heldLock{}) || d.trace != "" || w.onceKey(d) != "") {
 			asked, locks = append(asked, d), append(locks, lock)
 		}
 	}
@@ -75,12 +75,12 @@ func (w *Worker) lockFor(d *delivery) heldLock {
 	return heldLock{key: w.cfg.Lock.Prefix + m.ChannelKey, token: w.cfg.Consumer + " " + m.ID + " " + strconv.FormatInt(m.Attempt, 10)}
 }
 
-// traceKey is the message's trace hash, or empty where none is kept.
-func (w *Worker) traceKey(d *delivery) string {
-	if !w.cfg.Trace.Enabled || d.entry.Message.TraceID == "" {
+// traceKey is the trace hash of this trace id, or empty where none is kept.
+func (w *Worker) traceKey(id string) string {
+	if !w.cfg.Trace.Enabled || id == "" {
 		return ""
 	}
-	return w.cfg.Trace.Prefix + d.entry.Message.TraceID
+	return w.cfg.Trace.Prefix + id
 }
 
 // never is for scripts whose every error may pass.
@@ -98,8 +98,8 @@ func (w *Worker) askClaims(ctx context.Context, batch []*delivery, locks []heldL
 	keys := w.scriptKeys()
 	args := w.claimArgs(batch)
 	for i, d := range batch {
-		args = append(args, d.entry.Message.ID, d.entry.Message.Attempt,
-			keys.pos(locks[i].key), locks[i].token, keys.pos(w.traceKey(d)), lockPauseMS())
+		args = append(args, &d.entry.Message.ID, d.entry.Message.Attempt,
+			keys.add(locks[i].key), &locks[i].token, keys.add(d.trace), lockPauseMS())
 	}
 	return w.answers(ctx, w.scripts.claim, keys.keys, args)
 }

@@ -101,18 +101,16 @@ func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
 	if w.split() {
 		return w.splitCommits(ctx, batch)
 	}
-	answers := make([]string, len(batch))
 	// Redis refuses a script, unrun, for a single key that its user may not use. Where that may be a stream
 	// which a plugin has chosen, the others must not suffer for it.
-	reply, err := w.runCommit(ctx, batch, func(err error) bool {
+	answers, err := w.runCommit(ctx, batch, func(err error) bool {
 		return isNoPerm(err) && slices.ContainsFunc(batch, func(r commitRequest) bool { return len(r.emits) > 0 })
 	})
+	if err == nil {
+		return answers
+	}
+	answers = make([]string, len(batch))
 	switch {
-	case err == nil:
-		w.noteDue(reply[len(batch)])
-		for i := range batch {
-			answers[i] = text(reply[i])
-		}
 	case isNoPerm(err) && len(batch) > 1:
 		for i := range batch {
 			answers[i] = w.commit(ctx, batch[i:i+1])[0]
@@ -123,16 +121,16 @@ func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
 	return answers
 }
 
-// runCommit runs commit.lua for a batch.
-func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final func(error) bool) ([]any, error) {
+// runCommit runs commit.lua for a batch, and returns "done" for each message, or why it was not committed.
+func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final func(error) bool) ([]string, error) {
 	keys := w.scriptKeys(w.deadLettersHere(), w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
 	// The locks come first, so that the script can read them together.
-	locks := make([]heldLock, len(batch))
+	locks := make([]placedLock, len(batch))
 	fixed := len(keys.keys)
 	for i, r := range batch {
 		if !w.split() { // else they are in other slots
-			locks[i] = r.d.held()
-			keys.pos(locks[i].key)
+			locks[i].heldLock = r.d.held()
+			locks[i].at = keys.add(locks[i].key)
 		}
 	}
 	least, greatest := span(len(batch), func(i int) string { return batch[i].d.entry.Message.ID })
@@ -141,18 +139,30 @@ func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final fun
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
 		w.rememberedMS(), w.cfg.Once.Max, len(batch), least, greatest, len(keys.keys)-fixed,
 	)
-	for i, r := range batch {
-		args = w.appendCommit(args, keys, r, locks[i])
+	args = slices.Grow(args, 16*len(batch))
+	for i := range batch {
+		args = w.appendCommit(args, keys, &batch[i], &locks[i])
 	}
-	return runSure(ctx, w.committing, w.log, w.scripts.commit, keys.keys, args, final)
+	reply, err := runSure(ctx, w.committing, w.log, w.scripts.commit, keys.keys, args, final)
+	if err != nil {
+		return nil, err
+	}
+	if text(reply[0]) == "due" {
+		w.noteDue()
+	}
+	return exceptions(reply[1:], len(batch), "done"), nil
 }
 
-// noteDue takes commit.lua's word on whether the schedule has something to be taken at once.
-func (w *Worker) noteDue(word any) {
-	if text(word) == "due" {
-		w.due.Store(true)
-		w.nudge()
-	}
+// noteDue notes that the schedule has something to be taken at once.
+func (w *Worker) noteDue() {
+	w.due.Store(true)
+	w.nudge()
+}
+
+// placedLock is a lock and its position among a script's keys.
+type placedLock struct {
+	heldLock
+	at int
 }
 
 // ledgerKey is a hash that remembers this consumer's last commit.
@@ -165,14 +175,15 @@ func (w *Worker) ledgerPrefix() string {
 	return "sg:commit:" + w.own + ":" + w.cfg.Group + ":"
 }
 
-// appendCommit appends what commit.lua gets of a message.
-func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest, lock heldLock) []any {
-	trace := w.traceKey(r.d)
-	if w.split() {
-		trace = "" // it is in another slot
+// appendCommit appends what commit.lua gets of a message. Text goes as a pointer where it can: one more word for each would
+// have to be allocated otherwise.
+func (w *Worker) appendCommit(args []any, keys *scriptKeys, r *commitRequest, lock *placedLock) []any {
+	trace := 0
+	if !w.split() { // else it is in another slot
+		trace = keys.add(r.d.trace)
 	}
 	m := &r.d.entry.Message
-	args = append(args, m.ID, m.Attempt, string(r.o.verb), memberOf(r.d.lane, m.ID), keys.pos(lock.key), lock.token, keys.pos(trace), 0)
+	args = append(args, &m.ID, m.Attempt, (*string)(&r.o.verb), &r.d.member, lock.at, &lock.token, trace, 0)
 	own := len(args)
 	if w.cfg.Once.Enabled {
 		args = append(args, w.onceKey(r.d), string(r.o.told))
@@ -183,12 +194,13 @@ func (w *Worker) appendCommit(args []any, keys *scriptKeys, r commitRequest, loc
 }
 
 // appendVerb appends the arguments of the message's branch of commit.lua.
-func (w *Worker) appendVerb(args []any, keys *scriptKeys, r commitRequest) []any {
+func (w *Worker) appendVerb(args []any, keys *scriptKeys, r *commitRequest) []any {
 	switch r.o.verb {
 	case verbAck:
 		args = append(args, len(r.emits))
-		for _, e := range r.emits {
-			args = append(args, keys.pos(e.stream), e.payload, e.traceID)
+		for i := range r.emits {
+			e := &r.emits[i]
+			args = append(args, keys.pos(e.stream), e.payload, &e.traceID)
 		}
 		args = w.appendState(args, keys, r.o)
 	case verbDead:

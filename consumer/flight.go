@@ -24,7 +24,9 @@ type delivery struct {
 	entry  envelope.Entry
 	fields map[string]string
 	broken error  // why the entry could not be decoded
-	lane   string // its place in the order, as the scripts write it; empty where none is kept
+	lane   string // where it stands in the order, as the scripts write it; empty where none is kept
+	member string // what stands there
+	trace  string // its trace hash, or empty where none is kept
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	series *series

@@ -13,7 +13,7 @@ const handKept = time.Second
 // it, so there may have to be one for each delivery; but most calls are over before another goroutine has woken up. So only one
 // is called at a time, and it calls the next if it still finds more than it can take.
 type hands struct {
-	handle  func(*delivery)
+	handle  func(contexts, *delivery)
 	running sync.WaitGroup
 
 	mu      sync.Mutex
@@ -23,20 +23,20 @@ type hands struct {
 	called  chan struct{} // to those that have nothing to do
 }
 
-func newHands(handle func(*delivery)) *hands {
+func newHands(handle func(contexts, *delivery)) *hands {
 	return &hands{handle: handle, called: make(chan struct{})}
 }
 
-// give has deliveries handled. Hands that have nothing to do end when stopping is closed, or after handKept.
-func (h *hands) give(batch []*delivery, stopping <-chan struct{}) {
+// give has deliveries handled. Hands that have nothing to do end when c.stopping is done, or after handKept.
+func (h *hands) give(c contexts, batch []*delivery) {
 	h.mu.Lock()
 	h.waiting = append(append(h.waiting[:0], h.waiting[h.begun:]...), batch...)
 	h.begun = 0
-	h.callOne(stopping)
+	h.callOne(c)
 }
 
 // callOne calls a hand if there is something to do and none is on its way, and unlocks.
-func (h *hands) callOne(stopping <-chan struct{}) {
+func (h *hands) callOne(c contexts) {
 	call := !h.calling && h.begun < len(h.waiting)
 	h.calling = h.calling || call
 	h.mu.Unlock()
@@ -46,12 +46,12 @@ func (h *hands) callOne(stopping <-chan struct{}) {
 	select {
 	case h.called <- struct{}{}:
 	default:
-		h.running.Go(func() { h.run(stopping) })
+		h.running.Go(func() { h.run(c) })
 	}
 }
 
 // next takes what is waiting longest, or returns nil. A hand that was called says so.
-func (h *hands) next(called bool, stopping <-chan struct{}) *delivery {
+func (h *hands) next(c contexts, called bool) *delivery {
 	h.mu.Lock()
 	if called {
 		h.calling = false
@@ -65,24 +65,24 @@ func (h *hands) next(called bool, stopping <-chan struct{}) *delivery {
 	if h.begun++; h.begun == len(h.waiting) {
 		h.waiting, h.begun = h.waiting[:0], 0
 	}
-	h.callOne(stopping)
+	h.callOne(c)
 	return d
 }
 
 // run handles deliveries as long as there are some, and for handKept after that.
-func (h *hands) run(stopping <-chan struct{}) {
+func (h *hands) run(c contexts) {
 	idle := time.NewTimer(handKept)
 	defer idle.Stop()
 	for called := true; ; called = true {
-		for d := h.next(called, stopping); d != nil; d = h.next(false, stopping) {
-			h.handle(d)
+		for d := h.next(c, called); d != nil; d = h.next(c, false) {
+			h.handle(c, d)
 		}
 		idle.Reset(handKept)
 		select {
 		case <-h.called:
 		case <-idle.C:
 			return
-		case <-stopping:
+		case <-c.stopping.Done():
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,21 +22,22 @@ func deliveries(n int) []*delivery {
 func TestCallsThatWaitHaveAHandEach(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		stopping, end, begun := make(chan struct{}), make(chan struct{}), 0
+		ctx, stop := context.WithCancel(context.Background())
+		c, end, begun := contexts{stopping: ctx}, make(chan struct{}), 0
 		var mu sync.Mutex
-		h := newHands(func(*delivery) {
+		h := newHands(func(contexts, *delivery) {
 			mu.Lock()
 			begun++
 			mu.Unlock()
 			<-end
 		})
 		for _, n := range []int{1, 100, 3} {
-			h.give(deliveries(n), stopping)
+			h.give(c, deliveries(n))
 		}
 		synctest.Wait()
 		require.Equal(t, 104, begun, "all at the same time, though none has ended")
 		close(end)
-		close(stopping)
+		stop()
 		h.running.Wait()
 	})
 }
@@ -43,24 +45,25 @@ func TestCallsThatWaitHaveAHandEach(t *testing.T) {
 func TestEachDeliveryIsHandledOnceAndHandsWithNothingToDoEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		stopping, all := make(chan struct{}), deliveries(1000)
+		ctx, stop := context.WithCancel(context.Background())
+		c, all := contexts{stopping: ctx}, deliveries(1000)
 		var begun []*delivery
 		var mu sync.Mutex
-		h := newHands(func(d *delivery) {
+		h := newHands(func(_ contexts, d *delivery) {
 			mu.Lock()
 			defer mu.Unlock()
 			begun = append(begun, d)
 		})
-		h.give(all, stopping)
+		h.give(c, all)
 		synctest.Wait()
 		require.ElementsMatch(t, all, begun, "each once")
 		time.Sleep(2 * handKept) // of the bubble's time: what has nothing to do ends
 		synctest.Wait()
 		h.running.Wait()
-		h.give(all[:1], stopping)
+		h.give(c, all[:1])
 		synctest.Wait()
 		require.Len(t, begun, 1001)
-		close(stopping)
+		stop()
 		h.running.Wait()
 	})
 }

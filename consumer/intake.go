@@ -145,9 +145,10 @@ func (w *Worker) readFailed(err error) error {
 
 // decode makes a delivery of an entry.
 func (w *Worker) decode(id string, count int64, lane string, fields map[string]string) *delivery {
-	d := &delivery{fields: fields, lane: lane}
+	d := &delivery{fields: fields, lane: lane, member: memberOf(lane, id)}
 	d.entry, d.broken = envelope.Decode(w.cfg.Stream, id, count, fields, w.cfg.MaxPayload)
 	d.entry.Message.Stream, d.entry.Message.ID, d.entry.Message.Attempt = w.cfg.Stream, id, count
+	d.trace = w.traceKey(d.entry.Message.TraceID)
 	return d
 }
 
@@ -172,7 +173,7 @@ func (w *Worker) begin(c contexts, accepted []*delivery) {
 // hand has each of what was claimed handled.
 func (w *Worker) hand(c contexts, batch []*delivery) {
 	w.handling.Add(len(batch))
-	w.hands.give(batch, c.stopping.Done())
+	w.hands.give(c, batch)
 }
 
 // handOutIfDue takes what the schedule says is due, and sweeps when the interval is over.

@@ -119,7 +119,7 @@ func TestAClaimWhoseReplyWasLostStillHoldsItsLock(t *testing.T) {
 	r.awaitReplies("before")
 	receive(t, calls, "the first call")
 
-	lost := p.DropReply("evalsha", "sg:lock:channel:other", "ok")
+	lost := p.DropReply("evalsha", "sg:lock:channel:other", "taken")
 	r.in.Lock.TTL = time.Hour
 	r.sendTo("other", true, "lost")
 	receive(t, lost, "the lost reply")

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -96,15 +97,15 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 	found := make([]*delivery, len(entries))
 	locks := make([]heldLock, len(entries))
 	keys := w.scriptKeys()
-	args := w.scriptArgs(w.seen.after, w.mostOrdered, now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), lockPauseMS())
+	args := slices.Grow(w.scriptArgs(w.seen.after, w.mostOrdered, now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), lockPauseMS()), 5*len(entries))
 	for i, e := range entries {
 		d := w.decode(e.id, 1, laneOf(w.cfg.Order, w.cfg.ChannelKey, e.fields["data"]), e.fields)
 		trace := ""
 		if w.takeClaims() && d.broken == nil {
-			locks[i], trace = w.lockFor(d), w.traceKey(d)
+			locks[i], trace = w.lockFor(d), d.trace
 		}
 		found[i] = d
-		args = append(args, e.id, memberOf(d.lane, e.id), keys.pos(locks[i].key), locks[i].token, keys.pos(trace))
+		args = append(args, &d.entry.Message.ID, &d.member, keys.add(locks[i].key), &locks[i].token, keys.add(trace))
 	}
 	reply, err := w.scripts.take.Run(c.redis, w.redis, keys.keys, args...).Slice()
 	if err != nil {
@@ -117,8 +118,9 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 	w.last = text(reply[1])
 	w.seen = seen{w.last, w.seen.entries[len(entries):]}
 	var batch []*delivery
+	answers := exceptions(reply[2:], len(found), "ok")
 	for i, d := range found {
-		switch answer := text(reply[2+i]); answer {
+		switch answer := answers[i]; answer {
 		case "waits", "gone":
 		case "busy":
 			w.dueIn(2 * lockPause)

@@ -134,6 +134,15 @@ func newScriptKeys(fixed ...string) *scriptKeys {
 	return &scriptKeys{keys: fixed, at: map[string]int{}}
 }
 
+// add returns the 1-based position of a key which is not likely to be there already, or 0 for none.
+func (k *scriptKeys) add(key string) int {
+	if key == "" {
+		return 0
+	}
+	k.keys = append(k.keys, key)
+	return len(k.keys)
+}
+
 // pos returns the 1-based position of a key, or 0 for none.
 func (k *scriptKeys) pos(key string) int {
 	if key == "" {
@@ -144,6 +153,21 @@ func (k *scriptKeys) pos(key string) int {
 		k.at[key] = len(k.keys)
 	}
 	return k.at[key]
+}
+
+// exceptions are the answers for n messages, where a script's reply has a number and an answer for each to which it does not
+// give the usual one.
+func exceptions(reply []any, n int, usual string) []string {
+	answers := make([]string, n)
+	for i := range answers {
+		answers[i] = usual
+	}
+	for i := 0; i+1 < len(reply); i += 2 {
+		if at := number(reply[i]); at >= 1 && at <= int64(n) {
+			answers[at-1] = text(reply[i+1])
+		}
+	}
+	return answers
 }
 
 // The parts of a script's reply, read without trust in their type: Redis sends numbers as integers or text.

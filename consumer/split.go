@@ -34,7 +34,7 @@ func (w *Worker) splitCommits(ctx context.Context, batch []commitRequest) []stri
 		answers[i] = p.result
 	}
 	if slices.ContainsFunc(parts, func(p *part) bool { return p.due }) {
-		w.noteDue("due")
+		w.noteDue()
 	}
 	return answers
 }
@@ -139,16 +139,15 @@ func (w *Worker) acknowledge(ctx context.Context, parts []*part) error {
 			batch[i].o.verb = verbAck
 		}
 	}
-	reply, err := w.runCommit(ctx, batch, never)
+	answers, err := w.runCommit(ctx, batch, never)
 	if err != nil {
 		return err
 	}
 	for i, p := range parts {
-		p.result = text(reply[i])
-		if p.result == "done" {
+		if p.result = answers[i]; p.result == "done" {
 			p.result = orElse(p.then, "done")
 		}
-		p.due = p.then != "" || text(reply[len(parts)]) == "due"
+		p.due = p.then != ""
 	}
 	return nil
 }
@@ -185,7 +184,7 @@ func (w *Worker) releaseElsewhere(ctx context.Context, l heldLock) {
 
 // mark writes a transition of a trace that is in another slot, if one is kept.
 func (w *Worker) mark(ctx context.Context, d *delivery, state, reason string) {
-	key := w.traceKey(d)
+	key := d.trace
 	if key == "" {
 		return
 	}

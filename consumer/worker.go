@@ -135,6 +135,7 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 	w.committing = newDurably(client, cfg.WaitReplicas, cfg.WaitTimeout, m.unconfirmed.WithLabelValues(cfg.Role, cfg.Platform).Inc, w.log)
 	w.commits = newBatcher(commitSize, w.flushCommits)
 	w.answered = make(chan answered, 4)
+	w.hands = newHands(w.process)
 	w.setReady(errors.New("not started"))
 	return w
 }
@@ -248,9 +249,7 @@ func (w *Worker) Run(stopping, working context.Context) error {
 	if w.split() {
 		w.log.Warn(w.splitProblem(), "remedy", splitRemedy)
 	}
-	c := contexts{stopping, working, redisCtx}
-	w.hands = newHands(func(d *delivery) { w.process(c, d) })
-	w.intake(c)
+	w.intake(contexts{stopping, working, redisCtx})
 	w.setReady(errors.New("draining"))
 	w.handling.Wait()
 	close(settled)

@@ -17,14 +17,13 @@
 --     dead:   the reason, data, trace id, then name and value of every further field that the entry had
 --     return: the delivery count to go back to, the idle time to show (ms)
 --     lost:   nothing; the message is known to be another's, only our lock is released
--- Reply: for each message
---   "done",
+-- Reply: { 'due' where the schedule has something to be taken at once, else 'done', then for each message that was not committed its
+--   number, from 1 on, and why }:
 --   "fenced" or "gone": it is not ours any more,
 --   "overtaken": an earlier message of its channel has turned up since; it was parked and will be handled after that one,
 --   "conflict": what it has read of the state does not hold any more; it will be handled again at once,
 --   or an error's text.
---   Nothing of the outcome is written for any but "done". Then 'due' where the schedule has something to be taken at
---   once, else ''
+--   Nothing of the outcome is written for these.
 --
 -- The ledger remembers the last batch of this consumer, which sends one at a time: a batch whose reply was lost
 -- and which is sent again is answered from it.
@@ -35,7 +34,7 @@ local remembers = ARGV[11] ~= '0'
 local last = redis.pcall('HMGET', ledger, 'batch', 'reply')
 if last[1] == number then return cjson.decode(last[2]) end
 
-local due = ''
+local due = 'done'
 
 -- Puts a message that is ours back, to be handed out again.
 local function put_back(m, count, at)
@@ -234,14 +233,15 @@ local function commit(m)
   if refused then return refused end
   release(m)
   remember(m)
-  return 'done'
+  return nil
 end
 
 look_up(ARGV[14], ARGV[15], tonumber(ARGV[13]))
 if ordered ~= 'none' then look_at_order() end
 
 -- One table for all messages, one after the other: to make one for each takes as long as a command.
-local reply, i, args, m = {}, 17, #ARGV, { message_key = '', told = '' }
+local reply, n, m = { due }, 0, { message_key = '', told = '' }
+local i, args = 17, #ARGV
 while i <= args do
   m.id, m.attempt, m.count, m.verb, m.member = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
   m.lock, m.token, m.trace = tonumber(ARGV[i + 4]), ARGV[i + 5], KEYS[tonumber(ARGV[i + 6])]
@@ -250,10 +250,12 @@ while i <= args do
   if remembers then
     m.message_key, m.told, m.first = ARGV[m.first], ARGV[m.first + 1], m.first + 2
   end
-  reply[#reply + 1] = commit(m)
+  local refused = commit(m)
+  n = n + 1
+  if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
 end
 finish_all()
-reply[#reply + 1] = due
+reply[1] = due
 redis.pcall('HSET', ledger, 'batch', number, 'reply', cjson.encode(reply))
 redis.pcall('PEXPIRE', ledger, ARGV[6])
 return reply

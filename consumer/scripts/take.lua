@@ -9,8 +9,9 @@
 -- ARGV[5] the id behind which was read, [6] entries that the order may have for more to be taken, [7] now (Unix seconds), [8] lock
 --   TTL (ms), [9] trace TTL (s), [10] the time until a message is looked at again whose lock another holds (ms), then for each
 --   entry its id, its member of the order ('' = none), lock key's position (0 = none), token, trace key's position (0 = none)
--- Reply: { state, the last id that the group has read, answers... }, where state is
---   'taken'  with an answer for each entry: "ok", "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
+-- Reply: { state, the last id that the group has read, then for each entry that may not be handled its number, from 1 on, and
+--   why }, where state is
+--   'taken'  as far as there is no reason not to: "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
 --            was trimmed away), or an error's text, with which it has failed
 --   'moved'  others have read since, and nothing is taken
 --   'unable' nothing is taken, since this server or its user can't; instead of the id, there is the reason
@@ -85,18 +86,19 @@ local function register_all()
 end
 if ordered ~= 'none' then register_all() end
 
-local reply = { 'taken', last }
+local reply, n = { 'taken', last }, 0
 for i = first, #ARGV, width do
-  local id, answer = ARGV[i], 'ok'
+  local id, why = ARGV[i], nil
   if not here[id] then
-    answer = 'gone'
+    why = 'gone'
   elseif waits[id] then
-    answer = 'waits'
+    why = 'waits'
   else
     local key, hash = KEYS[tonumber(ARGV[i + 2])], KEYS[tonumber(ARGV[i + 4])]
-    answer = key and begin(id, 1, key, ARGV[i + 3], lock_ttl, pause) or 'ok'
-    if hash and answer == 'ok' then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end
+    why = key and begin(id, 1, key, ARGV[i + 3], lock_ttl, pause)
+    if hash and not why then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end
   end
-  reply[#reply + 1] = answer
+  n = n + 1
+  if why then reply[#reply + 1], reply[#reply + 2] = n, why end
 end
 return reply
