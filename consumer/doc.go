@@ -5,6 +5,7 @@
 //
 //	intake.go     takes in what is new and what was abandoned, never more than there is room for, and claims it
 //	read.go       the two ways to read what is new
+//	lookout.go    waits for what is new, and takes nothing
 //	hands.go      the goroutines that handle messages, as many as there are calls at once
 //	process.go    the life of one message: handle, commit
 //	batch.go      sends commits that are ready together in one script

@@ -1,12 +1,9 @@
 package consumer
 
 import (
-	"context"
 	"math"
 	"slices"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -45,11 +42,6 @@ type ask struct {
 type seen struct {
 	after   string
 	entries []seenEntry
-}
-
-type seenEntry struct {
-	id     string
-	fields map[string]string
 }
 
 // readOn takes what was seen, or fetches, and sends the lookout out again.
@@ -181,56 +173,4 @@ func (w *Worker) noteSeen(s seen) {
 		}
 	}
 	w.entrySize = bytes/len(s.entries) + 1
-}
-
-// lookout waits for entries behind an id, as it is asked to, and reports to arrived, also after a while in which none came.
-// It takes nothing, so that a stop need not care what it is still waiting for.
-func (w *Worker) lookout(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case a := <-w.watch:
-			entries, err := w.look(ctx, a)
-			if err != nil {
-				pause(ctx, readBlock/10) // the fetch will find out what is wrong
-			}
-			w.arrived <- seen{a.after, entries}
-		}
-	}
-}
-
-// look waits for up to readBlock until there are entries behind an id.
-func (w *Worker) look(ctx context.Context, a ask) ([]seenEntry, error) {
-	// The client's own XREAD would make a map of every entry that would have to be made another one.
-	cmd := redis.NewCmd(ctx, "XREAD", "COUNT", a.count, "BLOCK", readBlock.Milliseconds(), "STREAMS", w.cfg.Stream, a.after)
-	cmd.SetFirstKeyPos(6)
-	if err := w.redis.Process(ctx, cmd); err != nil {
-		if err == redis.Nil {
-			err = nil
-		}
-		return nil, err
-	}
-	found := entriesOf(cmd.Val())
-	entries := make([]seenEntry, len(found))
-	for i, v := range found {
-		e := list(v)
-		entries[i] = seenEntry{text(e[0]), pairs(list(e[1]))}
-	}
-	return entries, nil
-}
-
-// entriesOf are the entries in the reply to an XREAD of one stream, in either of the protocols.
-func entriesOf(reply any) []any {
-	switch streams := reply.(type) {
-	case map[any]any:
-		for _, entries := range streams {
-			return list(entries)
-		}
-	case []any:
-		if len(streams) > 0 {
-			return list(list(streams[0])[1])
-		}
-	}
-	return nil
 }
