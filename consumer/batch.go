@@ -23,6 +23,21 @@ func newBatcher[T any](size func(T) int, flush func(context.Context, []T)) *batc
 	return &batcher[T]{in: make(chan T, maxBatch), size: size, flush: flush}
 }
 
+// add hands an item over to be flushed. It returns false where ctx is done before there is room for it.
+func (b *batcher[T]) add(ctx context.Context, item T) bool {
+	select {
+	case b.in <- item:
+		return true
+	default: // to wait for two things takes longer, and is seldom needed
+	}
+	select {
+	case b.in <- item:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // answerNone stands for a script that Redis did not answer before the worker hung up.
 const answerNone = ""
 

@@ -91,7 +91,7 @@ func (c *committer) commit(batch []commitRequest) {
 	answers := c.Worker.commit(c.contexts.redis, batch)
 	for i, r := range batch {
 		require.Equal(c.t, "done", answers[i])
-		r.d.cancel(nil)
+		r.d.ctx.end(nil)
 		c.flight.remove(r.d)
 	}
 }

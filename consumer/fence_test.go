@@ -178,7 +178,7 @@ func TestTheHeartbeatLeavesAloneWhatIsBeingGivenBack(t *testing.T) {
 	r.send("given back")
 	for i, m := range r.readAs(w.cfg.Consumer, 2) {
 		r.claimAs(w.cfg.Consumer, m.ID, time.Hour, 1)
-		d := &delivery{cancel: func(error) {}}
+		d := &delivery{ctx: lateContext{parent: t.Context()}}
 		d.entry.Message.ID, d.entry.Message.Attempt = m.ID, 1
 		d.returning.Store(i == 1)
 		w.flight.add(d)

@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -27,8 +26,7 @@ type delivery struct {
 	lane   string // where it stands in the order, as the scripts write it; empty where none is kept
 	member string // what stands there
 	trace  string // its trace hash, or empty where none is kept
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx    lateContext
 	series *series
 
 	// Set by claim; the heartbeat renews the lock from then on.

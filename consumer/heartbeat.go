@@ -53,7 +53,7 @@ func (w *Worker) heartbeat(ctx context.Context, batch []*delivery) {
 	}
 	for i, verdict := range reply {
 		if verdict != "ok" {
-			batch[i].cancel(errLost)
+			batch[i].ctx.end(errLost)
 			batch[i] = nil
 		}
 	}

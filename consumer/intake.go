@@ -154,7 +154,7 @@ func (w *Worker) decode(id string, count int64, lane string, fields map[string]s
 
 // accept takes a delivery into the flight.
 func (w *Worker) accept(c contexts, d *delivery) *delivery {
-	d.ctx, d.cancel = context.WithCancelCause(c.working)
+	d.ctx.parent = c.working
 	w.flight.add(d)
 	d.series = w.metrics.of(w, d)
 	d.series.received.Inc()

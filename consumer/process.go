@@ -40,7 +40,7 @@ const (
 // process makes the call for one message, and hands over what is to be committed.
 func (w *Worker) process(c contexts, d *delivery) {
 	begun := time.Now()
-	if o := w.attempt(c, d); o.verb != verbParked {
+	if o := w.attempt(c, d, begun); o.verb != verbParked {
 		w.settle(c.redis, commitRequest{d: d, o: o, begun: begun})
 		return
 	}
@@ -48,7 +48,8 @@ func (w *Worker) process(c contexts, d *delivery) {
 	w.nudge()
 }
 
-func (w *Worker) attempt(c contexts, d *delivery) outcome {
+// attempt makes the call, where it may be made, as one that was begun just now.
+func (w *Worker) attempt(c contexts, d *delivery, begun time.Time) outcome {
 	if d.broken != nil {
 		return outcome{verb: verbDead, reason: d.broken.Error()}
 	}
@@ -61,8 +62,7 @@ func (w *Worker) attempt(c contexts, d *delivery) outcome {
 	if d.ctx.Err() != nil {
 		return notBegun(d)
 	}
-	begun := time.Now()
-	v, err := w.handler.Handle(d.ctx, c.stopping.Done(), &d.entry.Message)
+	v, err := w.handler.Handle(&d.ctx, c.stopping.Done(), &d.entry.Message)
 	if !errors.Is(err, abi.ErrNotStarted) {
 		d.series.handling.Observe(time.Since(begun).Seconds())
 	}
@@ -100,7 +100,7 @@ func (w *Worker) failed(d *delivery, reason string) outcome {
 
 // interrupted is the outcome of a call whose context was cancelled.
 func interrupted(d *delivery) outcome {
-	if errors.Is(context.Cause(d.ctx), errLost) {
+	if errors.Is(context.Cause(&d.ctx), errLost) {
 		return outcome{verb: verbLost}
 	}
 	return outcome{verb: verbReturn, reason: ErrDrainCut.Error()}

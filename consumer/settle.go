@@ -15,13 +15,10 @@ func (w *Worker) settle(ctx context.Context, r commitRequest) {
 		w.settled(ctx, r, err.Error())
 	case r.o.verb == verbLost && r.d.held() == (heldLock{}):
 		w.settled(ctx, r, "fenced")
+	case w.commits.add(ctx, r):
+		return
 	default:
-		select {
-		case w.commits.in <- r:
-			return
-		case <-ctx.Done():
-			w.settled(ctx, r, answerNone)
-		}
+		w.settled(ctx, r, answerNone)
 	}
 	w.nudge()
 }
@@ -142,7 +139,7 @@ func (w *Worker) logOf(d *delivery) *slog.Logger {
 
 // done takes a message out of the flight.
 func (w *Worker) done(d *delivery) {
-	d.cancel(nil)
+	d.ctx.end(nil)
 	d.series.inFlight.Dec()
 	w.flight.remove(d)
 	w.handling.Done()

@@ -247,7 +247,7 @@ func (w *Worker) renewElsewhere(ctx context.Context, batch []*delivery) {
 		case err != nil:
 			w.log.Warn("a lock could not be renewed; another worker may take it", "key", l.key, "error", err)
 		case reply[0] != "ok":
-			batch[i].cancel(errLost)
+			batch[i].ctx.end(errLost)
 		}
 	})
 }

@@ -150,7 +150,7 @@ func TestAClaimThatComesTooLateHoldsNoLockInAnotherSlot(t *testing.T) {
 	require.NoError(t, ensureGroup(r.ctx, r.redis, r.in.Stream, r.in.Group))
 	w := NewWorker(Inbound(Name(), r.in, r.out, r.dead, r.state), r.redis, nil, NewMetrics(nil), r.logger())
 	d := w.accept(contexts{working: r.ctx}, w.decode("1-1", 1, "", nil))
-	defer d.cancel(nil)
+	defer d.ctx.end(nil)
 	lock := heldLock{r.in.Lock.Prefix + "c", "token"}
 	require.Equal(t, []string{"gone"}, w.askClaims(r.ctx, []*delivery{d}, []heldLock{lock}))
 	require.Zero(t, r.redis.Exists(r.ctx, lock.key).Val())
