@@ -154,9 +154,9 @@ func (p *Plugin) Deliver(ctx context.Context, size int) error {
 			return p.named(err)
 		}
 	}
-	c, end := in.begin(ctx, nil)
+	c := in.begin(ctx, nil)
 	_, err := c.deliver(make([]byte, size))
-	end()
+	c.end()
 	if err != nil {
 		in.close()
 		return p.named(err)

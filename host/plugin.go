@@ -34,6 +34,7 @@ type Plugin struct {
 	metrics  pluginMetrics
 	compiled *compiled
 	pool     *pool
+	watcher  *watcher
 	sha256   string // of the module's file, in hexadecimal digits
 
 	life context.Context // ended by kill, and every running call with it
@@ -81,7 +82,7 @@ func (h *Host) load(ctx context.Context, name, path string, cfg PluginConfig, in
 	if err := p.prepare(); err != nil {
 		return nil, errors.Join(err, p.compiled.close(ctx))
 	}
-	p.metrics = h.metrics.of(name)
+	p.metrics, p.watcher = h.metrics.of(name), newWatcher()
 	return p, nil
 }
 
