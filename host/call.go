@@ -19,13 +19,15 @@ var errTimeout = errors.New("the plugin's timeout has passed")
 
 // call is the state of one stay of the host in a guest: the start of an instance, one message, or its end.
 type call struct {
-	ctx     *callContext
+	ctx     *callContext // which is own
+	own     callContext
 	plugin  *Plugin
 	in      *instance
 	message *abi.Message // nil unless a message is handled
 
 	reason    string // what the guest said last with fail
 	emits     []abi.Emit
+	emitRoom  [1]abi.Emit // of the first of them; most calls have one
 	emitBytes int
 	view      view // of the plugin's state
 	requests  requests
@@ -33,9 +35,9 @@ type call struct {
 }
 
 // begin starts a call on the instance, with the plugin's timeout from now on.
-func (in *instance) begin(ctx context.Context, m *abi.Message) *call {
-	c := &call{plugin: in.plugin, in: in, message: m}
-	c.ctx = &callContext{call: c, caller: ctx, begun: time.Now()}
+func (in *instance) begin(ctx context.Context, m *abi.Message, now time.Time) *call {
+	c := &call{plugin: in.plugin, in: in, message: m, own: callContext{caller: ctx, begun: now}}
+	c.own.call, c.ctx = c, &c.own
 	in.call.Store(c)
 	in.plugin.watcher.wake()
 	return c

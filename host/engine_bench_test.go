@@ -151,5 +151,5 @@ func TestACallAllocatesNoMoreThanThis(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	require.LessOrEqual(t, got, 5.0)
+	require.LessOrEqual(t, got, 3.0)
 }

@@ -36,7 +36,7 @@ func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
 	in := &instance{plugin: p}
 	in.stdout = lineWriter{in: in, source: "stdout", level: slog.LevelInfo}
 	in.stderr = lineWriter{in: in, source: "stderr", level: slog.LevelWarn}
-	c := in.begin(ctx, nil)
+	c := in.begin(ctx, nil, time.Now())
 	defer c.end()
 	c.ctx.bound() // from the beginning, and before there is a guest to be interrupted
 	err := guard(func() (err error) {
@@ -123,9 +123,9 @@ func (in *instance) setUp(c *call) error {
 	return nil
 }
 
-// handle runs sgs_handle on an encoded message. After an error the instance must be closed.
-func (in *instance) handle(ctx context.Context, m *abi.Message, doc []byte) (abi.Verdict, error) {
-	c := in.begin(ctx, m)
+// handle runs sgs_handle on an encoded message, now. After an error the instance must be closed.
+func (in *instance) handle(ctx context.Context, m *abi.Message, doc []byte, now time.Time) (abi.Verdict, error) {
+	c := in.begin(ctx, m, now)
 	defer c.end()
 	in.calls++
 	ptr, err := c.deliver(doc)
@@ -149,7 +149,7 @@ func (in *instance) stop(ctx context.Context) {
 	if f == nil || ctx.Err() != nil {
 		return
 	}
-	c := in.begin(ctx, nil)
+	c := in.begin(ctx, nil, time.Now())
 	defer c.end()
 	if err := c.invoke(abi.ExportStop, f, nil); err != nil {
 		c.log(slog.LevelWarn, StopFailed, slog.Any("error", err))

@@ -41,12 +41,12 @@ func TestACallIsBoundOnlyOnceItLasts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, interrupted := guestless(t)
 		for range 10 { // one after the other, and each shorter than a moment
-			c := in.begin(t.Context(), nil)
+			c := in.begin(t.Context(), nil, time.Now())
 			time.Sleep(moment - 1)
 			require.False(t, c.isBound())
 			c.end()
 		}
-		c := in.begin(t.Context(), nil)
+		c := in.begin(t.Context(), nil, time.Now())
 		time.Sleep(2 * moment)
 		synctest.Wait()
 		require.True(t, c.isBound())
@@ -70,7 +70,7 @@ func TestTheFirstCallAfterAPauseIsWatched(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.False(t, in.plugin.watcher.awake.Load())
-		c := in.begin(t.Context(), nil)
+		c := in.begin(t.Context(), nil, time.Now())
 		time.Sleep(moment)
 		synctest.Wait()
 		require.True(t, c.isBound())
@@ -92,7 +92,7 @@ func TestACallEndsWithItsCallerAndItsPlugin(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				in, interrupted := guestless(t)
 				ctx, cancel := context.WithCancelCause(t.Context())
-				c := in.begin(ctx, nil)
+				c := in.begin(ctx, nil, time.Now())
 				time.Sleep(lasts)
 				cause := end(in, cancel)
 				if name == "caller" {
@@ -122,12 +122,12 @@ func TestNothingOfACallInterruptsTheNextOne(t *testing.T) {
 				in, interrupted := guestless(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				c := in.begin(ctx, nil)
+				c := in.begin(ctx, nil, time.Now())
 				time.Sleep(lasted)
 				synctest.Wait()
 				c.end()
 				require.False(t, in.stopped)
-				next := in.begin(t.Context(), nil)
+				next := in.begin(t.Context(), nil, time.Now())
 				late(c, cancel)
 				synctest.Wait()
 				require.Zero(t, interrupted.value.Load(), "%s after %v", name, lasted)
@@ -179,7 +179,7 @@ func TestTheContextOfACallIsOneLikeAnyOther(t *testing.T) {
 			in, _ := guestless(t)
 			lost := errors.New("lost")
 			caller, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, "value"))
-			c := in.begin(caller, &abi.Message{})
+			c := in.begin(caller, &abi.Message{}, time.Now())
 			if bound {
 				c.ctx.bound()
 			}
@@ -196,7 +196,7 @@ func TestTheContextOfACallIsOneLikeAnyOther(t *testing.T) {
 
 			sooner, cancelSooner := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancelSooner()
-			c = in.begin(sooner, nil)
+			c = in.begin(sooner, nil, time.Now())
 			deadline, _ = c.ctx.Deadline()
 			require.Equal(t, time.Millisecond, time.Until(deadline))
 			c.end()
