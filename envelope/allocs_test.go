@@ -10,9 +10,9 @@ import (
 
 // What a message may allocate on its way through the package, as far as it does not vary: JSON is read with pooled decoders.
 // These tests do not run beside others, which would be counted with them.
-func TestDecodeAllocatesForWhatItKeepsOnly(t *testing.T) {
+func TestDecodeAllocatesNothing(t *testing.T) {
 	fields := map[string]string{"data": string(inboundPayload(t)), "ts": "1700000000.25", "trace_id": "T"}
-	requireAllocs(t, 2, func() error {
+	requireAllocs(t, 0, func() error {
 		_, err := Decode("s", "5-0", 1, fields, limit)
 		return err
 	})
@@ -36,8 +36,8 @@ func TestAMessageForAPluginAllocatesLittle(t *testing.T) {
 func TestAnEmitAllocatesForItsOwnBytes(t *testing.T) {
 	doc := emitDoc(t)
 	var e abi.Emit
-	requireAllocs(t, 6, func() (err error) { e, err = Msgpack{}.DecodeEmit(doc); return err })
-	requireAllocs(t, 6, func() error {
+	requireAllocs(t, 1, func() (err error) { e, err = Msgpack{}.DecodeEmit(doc); return err })
+	requireAllocs(t, 1, func() error {
 		_, _, err := Normalize(e, "sgs:s:5-0:0", "T")
 		return err
 	})

@@ -115,7 +115,5 @@ func (Msgpack) AppendJSON(dst, json []byte) ([]byte, error) {
 
 // DecodeEmit implements abi.Codec.
 func (Msgpack) DecodeEmit(doc []byte) (abi.Emit, error) {
-	e, err := decodeEmit(doc)
-	e.Payload = slices.Clone(e.Payload)
-	return e, err
+	return decodeEmit(doc)
 }

@@ -99,6 +99,21 @@ func TestDecodeEmit(t *testing.T) {
 	}
 }
 
+// The name and the payload lie in one piece of memory.
+func TestWhoeverAppendsToAnEmitsPayloadLeavesItsNameAlone(t *testing.T) {
+	t.Parallel()
+	for name, codec := range Codecs() {
+		doc := []byte(`{"platform":"discord","payload":{}}`)
+		if name == abi.CodecMsgpack {
+			doc = encode(t, map[string]any{"platform": "discord", "payload": map[string]any{}})
+		}
+		e, err := codec.DecodeEmit(doc)
+		require.NoError(t, err)
+		_ = append(e.Payload, "something else"...)
+		require.Equal(t, abi.Emit{Platform: "discord", Payload: []byte("\x80")}, e, name)
+	}
+}
+
 func TestDecodeEmitRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ json, err string }{

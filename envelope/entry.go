@@ -72,33 +72,42 @@ func Decode(stream, id string, attempt int64, fields map[string]string, maxPaylo
 	read := e
 	// The bytes of a string without a copy: nothing writes to a payload.
 	read.Message.Payload = unsafe.Slice(unsafe.StringData(data), len(data))
-	if _, err := readDocument(read.Message.Payload, 1, read.fact); err != nil {
+	d := openDocument(read.Message.Payload, 1)
+	for d.next() {
+		read.fact(&d.field, data)
+	}
+	if err := d.end(); err != nil {
 		return e, fmt.Errorf("payload %w", err)
 	}
 	return read, nil
 }
 
-// fact takes from one field of the payload what the daemon needs to know. It never fails.
-func (e *Entry) fact(f field) error {
-	switch string(f.key) {
+// fact takes from one field of the payload what the daemon needs to know. data is the payload, which texts share.
+func (e *Entry) fact(f *field, data string) {
+	switch string(f.key()) {
 	case keyPlatform:
-		e.Message.Platform, _ = f.text()
+		e.Message.Platform = f.textOf(data)
 	case keyChannelKey:
-		e.Message.ChannelKey, _ = f.text()
+		e.Message.ChannelKey = f.textOf(data)
 	case keyTraceID:
 		if e.Message.TraceID == "" {
-			e.Message.TraceID, _ = f.text()
+			e.Message.TraceID = f.textOf(data)
 		}
 	case keyMessageKey:
-		e.MessageKey, _ = f.text()
+		e.MessageKey = f.textOf(data)
 	case keyAddressed:
-		e.Addressed, _, _ = msgp.ReadBoolBytes(f.value)
+		e.Addressed, _, _ = msgp.ReadBoolBytes(f.value())
 	case keyEnqueuedAt:
-		if n, ok := number(f.value); ok {
+		if n, ok := number(f.value()); ok {
 			e.EnqueuedAt = n
 		}
 	}
-	return nil
+}
+
+// textOf is the field's text as a part of its document, which is doc. It is empty where the field has none.
+func (f *field) textOf(doc string) string {
+	text, _ := f.text()
+	return doc[f.after-len(text) : f.after] // a text ends where its value does
 }
 
 // number reads an integer or a finite float.
@@ -119,7 +128,7 @@ func number(value []byte) (float64, bool) {
 
 // enqueued reads the field ts, or where that is no decimal number the milliseconds in the entry's id.
 func enqueued(ts, id string) float64 {
-	if ts != "" && strings.Trim(ts, "0123456789.eE+-") == "" {
+	if isDecimal(ts) {
 		if n, err := strconv.ParseFloat(ts, 64); err == nil && n >= 0 {
 			return n
 		}
@@ -130,6 +139,16 @@ func enqueued(ts, id string) float64 {
 		return 0
 	}
 	return float64(n) / 1000
+}
+
+// isDecimal tells whether a text has nothing in it that a decimal number can't have.
+func isDecimal(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && c != '.' && c != 'e' && c != 'E' && c != '+' && c != '-' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // missingData names the fields that are there, as far as a line has room for them.

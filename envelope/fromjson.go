@@ -20,7 +20,7 @@ func FromJSON(doc []byte) (payload []byte, err error) {
 	if payload, err = appendMsgpack(nil, doc, 0); err != nil {
 		return nil, fmt.Errorf("document %w", err)
 	}
-	if _, err = readDocument(payload, 1, func(field) error { return nil }); err != nil {
+	if err = checkDocument(payload, 1); err != nil {
 		return nil, fmt.Errorf("document %w", err)
 	}
 	return payload, nil

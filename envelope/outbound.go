@@ -13,6 +13,53 @@ import (
 // maxMapHead is the size of the longest head of a map.
 const maxMapHead = 5
 
+// Normalize makes an emit's payload a well-formed outbound payload: it sets message_key and trace_id, and
+// platform for an emit that names one, where they are absent, nil or the empty text. Everything else stays
+// byte for byte as it was. trace is the trace id that the payload ends up with, or traceID where the payload has
+// something other than text there.
+func Normalize(e abi.Emit, messageKey, traceID string) (payload []byte, trace string, err error) {
+	const fixed = maxMapHead + 48 // the keys, and the heads of their values
+	w := outbound{
+		defaults: [...]defaultField{{key: keyMessageKey, value: messageKey}, {key: keyTraceID, value: traceID}, {key: keyPlatform, value: e.Platform}},
+		used:     3,
+		// The body is written behind the room for its head, which needs the number of fields.
+		dst: make([]byte, maxMapHead, fixed+len(e.Payload)+len(messageKey)+len(traceID)+len(e.Platform)),
+	}
+	if e.Platform == "" {
+		w.used = 2
+	}
+	d := openDocument(e.Payload, 1)
+	trace, done := traceID, d.after
+	for d.next() {
+		if w.fillIn(&d.field, done) {
+			done = d.after
+		}
+		if string(d.key()) == keyTraceID {
+			trace = textOr(&d.field, trace)
+		}
+	}
+	if err := d.end(); err != nil {
+		return nil, "", fmt.Errorf("payload %w", err)
+	}
+	w.dst = append(w.dst, e.Payload[done:]...)
+	return w.finish(d.count), trace, nil
+}
+
+// textOr is the field's text, or the other one where it has none or an empty one.
+func textOr(f *field, other string) string {
+	if text, ok := f.text(); ok && len(text) > 0 && string(text) != other {
+		return string(text)
+	}
+	return other
+}
+
+// outbound is an outbound payload as far as it has been written.
+type outbound struct {
+	dst      []byte
+	defaults [3]defaultField
+	used     int // of them; an emit to a stream has no platform
+}
+
 // defaultField is a field that every outbound payload has.
 type defaultField struct {
 	key, value string
@@ -20,53 +67,36 @@ type defaultField struct {
 	found bool
 }
 
-// Normalize makes an emit's payload a well-formed outbound payload: it sets message_key and trace_id, and
-// platform for an emit that names one, where they are absent, nil or the empty text. Everything else stays
-// byte for byte as it was. trace is the trace id that the payload ends up with, or traceID where the payload has
-// something other than text there.
-func Normalize(e abi.Emit, messageKey, traceID string) (payload []byte, trace string, err error) {
-	defaults := []defaultField{{key: keyMessageKey, value: messageKey}, {key: keyTraceID, value: traceID}}
-	if e.Platform != "" {
-		defaults = append(defaults, defaultField{key: keyPlatform, value: e.Platform})
-	}
-	trace = traceID
-	// The body is written behind the room for its head, which needs the number of fields.
-	payload = make([]byte, maxMapHead, maxMapHead+len(e.Payload)+len(messageKey)+len(traceID)+len(e.Platform)+48)
-	n, err := readDocument(e.Payload, 1, func(f field) error {
-		payload = appendField(payload, f, defaults)
-		if text, ok := f.text(); ok && text != "" && string(f.key) == keyTraceID {
-			trace = text
+// fillIn writes the default of a field that has one, and nothing in its place, behind all that lies before it from done on.
+// Otherwise it writes nothing, and returns false.
+func (w *outbound) fillIn(f *field, done int) bool {
+	for i := range w.used {
+		d := &w.defaults[i]
+		if string(f.key()) != d.key {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, "", fmt.Errorf("payload %w", err)
+		d.found = true
+		if text, ok := f.text(); msgp.IsNil(f.value()) || ok && len(text) == 0 {
+			w.dst = msgp.AppendString(append(w.dst, f.in[done:f.at]...), d.value)
+			return true
+		}
 	}
-	for _, d := range defaults {
+	return false
+}
+
+// finish adds the fields that n others lack, and the head.
+func (w *outbound) finish(n int) []byte {
+	for _, d := range w.defaults[:w.used] {
 		if !d.found {
-			payload = msgp.AppendString(msgp.AppendString(payload, d.key), d.value)
+			w.dst = msgp.AppendString(msgp.AppendString(w.dst, d.key), d.value)
 			n++
 		}
 	}
 	var room [maxMapHead]byte
 	top := msgp.AppendMapHeader(room[:0], uint32(n))
 	start := maxMapHead - len(top)
-	copy(payload[start:], top)
-	return payload[start:], trace, nil
-}
-
-// appendField appends the field as it is, or with its default in the place of nothing.
-func appendField(dst []byte, f field, defaults []defaultField) []byte {
-	dst = append(dst, f.encodedKey...)
-	for i := range defaults {
-		if d := &defaults[i]; string(f.key) == d.key {
-			d.found = true
-			if text, ok := f.text(); msgp.IsNil(f.value) || ok && text == "" {
-				return msgp.AppendString(dst, d.value)
-			}
-		}
-	}
-	return append(dst, f.value...)
+	copy(w.dst[start:], top)
+	return w.dst[start:]
 }
 
 // MessageKey is the idempotency key of the nth emit, counted from 0, of the message with that stream and id.

@@ -29,14 +29,14 @@ func (Msgpack) DecodeRequest(doc []byte) (abi.Request, error) {
 
 // decodeRequest reads a request's document in msgpack. The request's body shares the document's memory.
 func decodeRequest(doc []byte) (abi.Request, error) {
-	var d requestDraft
-	if _, err := readDocument(doc, 0, d.set); err != nil {
+	var r requestDraft
+	if err := r.read(doc); err != nil {
 		return abi.Request{}, fmt.Errorf("a request %w", err)
 	}
-	if d.request.URL == "" {
+	if r.request.URL == "" {
 		return abi.Request{}, errors.New(`a request has a "url", this one has none`)
 	}
-	return d.request, nil
+	return r.request, nil
 }
 
 // requestDraft is a request as far as it has been read.
@@ -46,14 +46,24 @@ type requestDraft struct {
 	seen []string
 }
 
+func (d *requestDraft) read(doc []byte) error {
+	w := openDocument(doc, 0)
+	for w.next() {
+		if err := d.set(&w.field); err != nil {
+			return err
+		}
+	}
+	return w.end()
+}
+
 // set takes one field of the document. Its errors begin with "has". Nil is as good as absent.
-func (d *requestDraft) set(f field) (err error) {
-	key := string(f.key)
+func (d *requestDraft) set(f *field) (err error) {
+	key := string(f.key())
 	if slices.Contains(d.seen, key) {
 		return fmt.Errorf("has the key %q twice", brief(key))
 	}
 	d.seen = append(d.seen, key)
-	isNil := msgp.IsNil(f.value)
+	isNil := msgp.IsNil(f.value())
 	switch key {
 	case "method", "url", "headers", "body", "timeout_ms", "secrets":
 		if isNil {
@@ -69,23 +79,23 @@ func (d *requestDraft) set(f field) (err error) {
 	case "url":
 		r.URL, err = f.wantText()
 	case "headers":
-		r.Headers, err = readHeaders(f.value)
+		r.Headers, err = readHeaders(f.value())
 	case "body":
-		r.Body, err = readBody(f.value)
+		r.Body, err = readBody(f.value())
 	case "timeout_ms":
-		r.Timeout, err = readMilliseconds(f.value)
+		r.Timeout, err = readMilliseconds(f.value())
 	case "secrets":
 		r.Secrets, err = f.wantTexts()
 	}
 	return err
 }
 
-func (f field) wantText() (string, error) {
+func (f *field) wantText() (string, error) {
 	s, ok := f.text()
 	if !ok {
-		return "", fmt.Errorf("has a %s that is not UTF-8 text", brief(string(f.key)))
+		return "", fmt.Errorf("has a %s that is not UTF-8 text", brief(string(f.key())))
 	}
-	return s, nil
+	return string(s), nil
 }
 
 // maxTexts bounds the header fields of a request, and its secrets. An empty text takes one byte of the document, and
@@ -93,29 +103,29 @@ func (f field) wantText() (string, error) {
 const maxTexts = 10_000
 
 // wantTexts reads an array of text.
-func (f field) wantTexts() ([]string, error) {
-	array, err := readHead(f.value, 0)
+func (f *field) wantTexts() ([]string, error) {
+	array, err := readHead(f.in, f.at)
 	if err != nil {
 		return nil, err
 	}
-	wrong := fmt.Errorf("has a %s that is not an array of UTF-8 text", brief(string(f.key)))
+	wrong := fmt.Errorf("has a %s that is not an array of UTF-8 text", brief(string(f.key())))
 	if array.kind != kindArray {
 		return nil, wrong
 	}
 	if array.count > maxTexts {
-		return nil, fmt.Errorf("has a %s of %d texts; %d are allowed", brief(string(f.key)), array.count, maxTexts)
+		return nil, fmt.Errorf("has a %s of %d texts; %d are allowed", brief(string(f.key())), array.count, maxTexts)
 	}
 	var texts []string
 	for at := array.end; len(texts) < array.count; {
-		end, err := skip(f.value, at, 1)
-		if err != nil {
+		element := field{in: f.in, at: at}
+		if element.after, err = skip(f.in, at, 1); err != nil {
 			return nil, err
 		}
-		text, ok := field{value: f.value[at:end]}.text()
+		text, ok := element.text()
 		if !ok {
 			return nil, wrong
 		}
-		texts, at = append(texts, text), end
+		texts, at = append(texts, string(text)), element.after
 	}
 	return texts, nil
 }
@@ -124,24 +134,31 @@ func (f field) wantTexts() ([]string, error) {
 // than once.
 func readHeaders(doc []byte) ([]abi.Header, error) {
 	var all []abi.Header
-	_, err := readDocument(doc, 1, func(f field) error {
-		if len(all) >= maxTexts {
-			return fmt.Errorf("has more than %d", maxTexts)
+	d := openDocument(doc, 1)
+	for d.next() {
+		values, err := d.headerValues(len(all))
+		if err != nil {
+			return nil, fmt.Errorf("has headers: %w", err)
 		}
-		if value, ok := f.text(); ok {
-			all = append(all, abi.Header{Name: string(f.key), Value: value})
-			return nil
-		}
-		values, err := f.wantTexts()
 		for _, value := range values {
-			all = append(all, abi.Header{Name: string(f.key), Value: value})
+			all = append(all, abi.Header{Name: string(d.key()), Value: value})
 		}
-		return err
-	})
-	if err != nil {
+	}
+	if err := d.end(); err != nil {
 		return nil, fmt.Errorf("has headers: %w", err)
 	}
 	return all, nil
+}
+
+// headerValues reads the text or the texts of a header field, before which there are so many.
+func (f *field) headerValues(before int) ([]string, error) {
+	if before >= maxTexts {
+		return nil, fmt.Errorf("has more than %d", maxTexts)
+	}
+	if value, ok := f.text(); ok {
+		return []string{string(value)}, nil
+	}
+	return f.wantTexts()
 }
 
 func readBody(value []byte) ([]byte, error) {

@@ -146,33 +146,61 @@ func length(b []byte, at, width int) (int, error) {
 	return int(n), nil
 }
 
+// isShortText tells whether a type byte is one of text that has its length in it.
+func isShortText(c byte) bool { return c >= 0xa0 && c < 0xc0 }
+
+// scalarEnd returns where the value ends that begins at b[at], if it is of the common ones that hold no others, and whole;
+// otherwise 0.
+func scalarEnd(b []byte, at int) int {
+	if at >= len(b) {
+		return 0
+	}
+	end := at + 1
+	switch c := b[at]; {
+	case c < 0x80 || c >= 0xe0 || c == 0xc0 || c == 0xc2 || c == 0xc3: // small integers, nil, booleans
+	case isShortText(c):
+		end += int(c & 0x1f)
+	case c == 0xd9 && end < len(b): // text
+		end += 1 + int(b[end])
+	case c == 0xcb || c == 0xcf || c == 0xd3: // floats and integers of eight bytes
+		end += 8
+	default:
+		return 0
+	}
+	if end > len(b) {
+		return 0
+	}
+	return end
+}
+
 // skip returns where the value that begins at b[at] ends, having checked everything inside of it. depth is
 // the number of containers around it. It keeps its own stack, so that no input can exhaust the goroutine's.
 func skip(b []byte, at, depth int) (int, error) {
-	h, err := readHead(b, at)
-	if err != nil || h.kind < kindArray {
-		return h.end, err
-	}
-	var left [abi.MaxDepth]int
-	for base := depth; ; {
-		if h.kind >= kindArray {
-			if depth == abi.MaxDepth {
-				return 0, tooDeep(at)
+	var room [16]int
+	left := room[:0] // values that are still to come, in each container that the walk is in
+	for {
+		if end := scalarEnd(b, at); end > 0 {
+			at = end
+		} else {
+			h, err := readHead(b, at)
+			if err != nil {
+				return 0, err
 			}
-			left[depth] = h.count
-			depth++
+			if h.kind >= kindArray {
+				if depth+len(left) == abi.MaxDepth {
+					return 0, tooDeep(at)
+				}
+				left = append(left, h.count)
+			}
+			at = h.end
 		}
-		for depth > base && left[depth-1] == 0 {
-			depth--
+		for len(left) > 0 && left[len(left)-1] == 0 {
+			left = left[:len(left)-1]
 		}
-		if depth == base {
-			return h.end, nil
+		if len(left) == 0 {
+			return at, nil
 		}
-		left[depth-1]--
-		at = h.end
-		if h, err = readHead(b, at); err != nil {
-			return 0, err
-		}
+		left[len(left)-1]--
 	}
 }
 

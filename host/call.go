@@ -19,48 +19,44 @@ var errTimeout = errors.New("the plugin's timeout has passed")
 
 // call is the state of one stay of the host in a guest: the start of an instance, one message, or its end.
 type call struct {
-	ctx     context.Context
+	ctx     *callContext // which is own
+	own     callContext
 	plugin  *Plugin
 	in      *instance
 	message *abi.Message // nil unless a message is handled
 
 	reason    string // what the guest said last with fail
 	emits     []abi.Emit
+	emitRoom  [1]abi.Emit // of the first of them; most calls have one
 	emitBytes int
 	view      view // of the plugin's state
 	requests  requests
 	refusals  int // what was refused of emits, the state, counters and requests
 }
 
-type callKey struct{}
-
-// begin starts a call on the instance, with the plugin's timeout from now on. The second result ends it.
-func (in *instance) begin(ctx context.Context, m *abi.Message) (*call, func()) {
-	p := in.plugin
-	ctx, cancel := context.WithCancelCause(ctx)
-	unlink := context.AfterFunc(p.life, func() { cancel(context.Cause(p.life)) })
-	ctx, stopTimer := context.WithTimeoutCause(ctx, p.cfg.Timeout, errTimeout)
-	c := &call{plugin: p, in: in, message: m}
-	c.ctx = context.WithValue(ctx, callKey{}, c)
-	in.call = c
-	disarm := func() {}
-	if in.interrupted != nil {
-		disarm = in.arm(c.ctx)
-	}
-	return c, func() {
-		disarm()
-		c.requests.closeAll()
-		in.stdout.flush()
-		in.stderr.flush()
-		in.call = nil
-		unlink()
-		stopTimer()
-		cancel(nil)
-	}
+// begin starts a call on the instance, with the plugin's timeout from now on.
+func (in *instance) begin(ctx context.Context, m *abi.Message, now time.Time) *call {
+	c := &call{plugin: in.plugin, in: in, message: m, own: callContext{caller: ctx, begun: now}}
+	c.own.call, c.ctx = c, &c.own
+	in.call.Store(c)
+	in.plugin.watcher.wake()
+	return c
 }
 
-// callOf returns the call in whose context a host function runs.
-func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+// end ends the call. An instance that was interrupted in vain, at the call's very end, is of no more use.
+func (c *call) end() {
+	if c.ctx.returned() {
+		c.in.stopped = true
+	}
+	c.requests.closeAll()
+	c.in.stdout.flush()
+	c.in.stderr.flush()
+	c.in.call.Store(nil)
+	c.ctx.end()
+}
+
+// callOf returns the call in whose context a host function runs: the engine hands on the one that it was given.
+func callOf(ctx context.Context) *call { return ctx.(*callContext).call }
 
 // invoke calls one of the guest's functions; stack holds the parameters and then the results. A call
 // whose context ended while it ran has failed, even if the guest returned: it may have noticed and given

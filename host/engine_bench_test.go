@@ -33,11 +33,13 @@ func quietPlugin(t testing.TB, module string, instances int) *Plugin {
 // this takes with the engine alone (x-bare is how many times that).
 func BenchmarkHandle(b *testing.B) {
 	p, m := quietPlugin(b, "echo", 1), message(payload600())
+	ctx, cancel := context.WithCancel(context.Background()) // a message can be lost to another worker
+	defer cancel()
 	bare := bareCall(b, len(m.Payload))
 	calls, bareTime := 0, time.Duration(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := p.Handle(context.Background(), nil, m); err != nil {
+		if _, err := p.Handle(ctx, nil, m); err != nil {
 			b.Fatal(err)
 		}
 		if calls++; calls%100 == 1 {
@@ -142,10 +144,12 @@ func BenchmarkPool(b *testing.B) {
 // counted. Where it has become less, the number is to be lowered.
 func TestACallAllocatesNoMoreThanThis(t *testing.T) {
 	p, m := quietPlugin(t, "echo", 1), message(payload600())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	got := testing.AllocsPerRun(200, func() {
-		if _, err := p.Handle(context.Background(), nil, m); err != nil {
+		if _, err := p.Handle(ctx, nil, m); err != nil {
 			t.Fatal(err)
 		}
 	})
-	require.LessOrEqual(t, got, 25.0)
+	require.LessOrEqual(t, got, 3.0)
 }

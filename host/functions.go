@@ -133,6 +133,9 @@ func (c *call) emit(mem api.Memory, ptr, size uint32) abi.Errno {
 		c.refuse("an emit", errno, why)
 		return errno
 	}
+	if c.emits == nil {
+		c.emits = c.emitRoom[:0]
+	}
 	c.emits = append(c.emits, e)
 	c.emitBytes += int(size)
 	return abi.ErrnoOK

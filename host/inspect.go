@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/units"
 	"github.com/tetratelabs/wazero"
@@ -147,20 +148,17 @@ func (p *Plugin) Deliver(ctx context.Context, size int) error {
 		return p.named(err)
 	}
 	defer p.pool.release()
-	in := p.pool.take()
-	if in == nil {
-		var err error
-		if in, err = p.newInstance(ctx); err != nil {
-			return p.named(err)
-		}
+	in, begun, err := p.takeInstance(ctx, time.Now())
+	if err != nil {
+		return p.named(err)
 	}
-	c, end := in.begin(ctx, nil)
-	_, err := c.deliver(make([]byte, size))
-	end()
+	c := in.begin(ctx, nil, begun)
+	_, err = c.deliver(make([]byte, size))
+	c.end()
 	if err != nil {
 		in.close()
 		return p.named(err)
 	}
-	p.giveBack(in)
+	p.giveBack(in, time.Now())
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	goruntime "runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -27,7 +28,7 @@ type instance struct {
 	startPages     uint32 // size of the memory once the instance was ready, in pages
 	calls          int    // of sgs_handle that it has served
 	idleSince      time.Time
-	call           *call // the one that runs, nil between two
+	call           atomic.Pointer[call] // the one that runs, nil between two
 }
 
 // newInstance instantiates the module, initialises and configures it, all within the plugin's timeout.
@@ -35,8 +36,9 @@ func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
 	in := &instance{plugin: p}
 	in.stdout = lineWriter{in: in, source: "stdout", level: slog.LevelInfo}
 	in.stderr = lineWriter{in: in, source: "stderr", level: slog.LevelWarn}
-	c, end := in.begin(ctx, nil)
-	defer end()
+	c := in.begin(ctx, nil, time.Now())
+	defer c.end()
+	c.ctx.bound() // from the beginning, and before there is a guest to be interrupted
 	err := guard(func() (err error) {
 		in.module, err = p.compiled.runtime.InstantiateModule(c.ctx, p.compiled.module, in.config())
 		return err
@@ -51,7 +53,7 @@ func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
 	disarm := in.arm(c.ctx)
 	p.metrics.instances.Inc()
 	err = in.setUp(c)
-	if disarm(); err == nil && in.stopped { // in the very last moment
+	if !disarm() && err == nil { // in the very last moment
 		err = c.check("initialisation", nil)
 	}
 	if err != nil {
@@ -59,6 +61,7 @@ func (p *Plugin) newInstance(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	in.startPages = in.pages()
+	p.watcher.add(in)
 	return in, nil
 }
 
@@ -70,7 +73,7 @@ func (in *instance) config() wazero.ModuleConfig {
 		WithStartFunctions().
 		WithStdout(&in.stdout).WithStderr(&in.stderr).
 		WithSysWalltime().WithSysNanotime().
-		WithNanosleep(func(ns int64) { in.call.sleep(time.Duration(ns)) }).
+		WithNanosleep(func(ns int64) { in.call.Load().sleep(time.Duration(ns)) }).
 		WithOsyield(goruntime.Gosched).
 		WithRandSource(rand.Reader)
 	if clock := in.plugin.host.clock; clock != nil {
@@ -120,10 +123,10 @@ func (in *instance) setUp(c *call) error {
 	return nil
 }
 
-// handle runs sgs_handle on an encoded message. After an error the instance must be closed.
-func (in *instance) handle(ctx context.Context, m *abi.Message, doc []byte) (abi.Verdict, error) {
-	c, end := in.begin(ctx, m)
-	defer end()
+// handle runs sgs_handle on an encoded message, now. After an error the instance must be closed.
+func (in *instance) handle(ctx context.Context, m *abi.Message, doc []byte, now time.Time) (abi.Verdict, error) {
+	c := in.begin(ctx, m, now)
+	defer c.end()
 	in.calls++
 	ptr, err := c.deliver(doc)
 	if err != nil {
@@ -146,8 +149,8 @@ func (in *instance) stop(ctx context.Context) {
 	if f == nil || ctx.Err() != nil {
 		return
 	}
-	c, end := in.begin(ctx, nil)
-	defer end()
+	c := in.begin(ctx, nil, time.Now())
+	defer c.end()
 	if err := c.invoke(abi.ExportStop, f, nil); err != nil {
 		c.log(slog.LevelWarn, StopFailed, slog.Any("error", err))
 	}
@@ -155,6 +158,7 @@ func (in *instance) stop(ctx context.Context) {
 
 // close frees the instance. The runtime holds on to it until then.
 func (in *instance) close() {
+	in.plugin.watcher.remove(in)
 	_ = in.module.Close(context.Background()) // it has no files whose closing could fail
 	in.plugin.metrics.instances.Dec()
 }

@@ -152,9 +152,8 @@ func appendName(b []byte, name string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(name))), name...)
 }
 
-// arm lets the guest trap at its next check when ctx is done, until the result is called. An instance that was interrupted
-// in vain, at its call's very end, is of no more use.
-func (in *instance) arm(ctx context.Context) func() {
-	disarm := context.AfterFunc(ctx, func() { in.interrupted.Set(1) })
-	return func() { in.stopped = !disarm() }
+// arm lets the guest trap at its next check when ctx is done, until the result is called, which tells whether it came in
+// time.
+func (in *instance) arm(ctx context.Context) (disarm func() bool) {
+	return context.AfterFunc(ctx, func() { in.interrupted.Set(1) })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,7 +28,7 @@ type metrics struct {
 // pluginMetrics are those of one plugin.
 type pluginMetrics struct {
 	instances, busy  prometheus.Gauge
-	calls            *prometheus.CounterVec // by outcome
+	calls            *outcomes
 	traps, deadlines prometheus.Counter
 	requests         *prometheus.CounterVec // by outcome
 	own              *counters
@@ -85,7 +86,7 @@ func (m *metrics) of(plugin string) pluginMetrics {
 	}
 	return pluginMetrics{
 		instances: m.instances.WithLabelValues(plugin), busy: m.busy.WithLabelValues(plugin),
-		calls: m.calls.MustCurryWith(prometheus.Labels{"plugin": plugin}),
+		calls: &outcomes{vec: m.calls.MustCurryWith(prometheus.Labels{"plugin": plugin})},
 		traps: m.traps.WithLabelValues(plugin), deadlines: m.deadlines.WithLabelValues(plugin),
 		requests: m.requests.MustCurryWith(prometheus.Labels{"plugin": plugin}),
 		own:      m.counts[plugin],
@@ -94,7 +95,7 @@ func (m *metrics) of(plugin string) pluginMetrics {
 }
 
 func (m *pluginMetrics) observe(s abi.Status, err error, took time.Duration) {
-	m.calls.WithLabelValues(outcome(s, err)).Inc()
+	m.calls.count(s, err)
 	m.seconds.Observe(took.Seconds())
 	if errors.Is(err, ErrTrap) {
 		m.traps.Inc()
@@ -102,6 +103,27 @@ func (m *pluginMetrics) observe(s abi.Status, err error, took time.Duration) {
 	if errors.Is(err, ErrDeadline) {
 		m.deadlines.Inc()
 	}
+}
+
+// outcomes counts calls by outcome. It remembers the counters of the statuses: to find one by its label costs as much as many
+// a guest.
+type outcomes struct {
+	vec      *prometheus.CounterVec // by outcome
+	byStatus [abi.StatusDrop + 1]atomic.Pointer[prometheus.Counter]
+}
+
+func (o *outcomes) count(s abi.Status, err error) {
+	if err != nil {
+		o.vec.WithLabelValues(outcome(s, err)).Inc()
+		return
+	}
+	known := o.byStatus[s].Load()
+	if known == nil {
+		counter := o.vec.WithLabelValues(s.String())
+		known = &counter
+		o.byStatus[s].Store(known)
+	}
+	(*known).Inc()
 }
 
 // outcome is the label of a call: its status, or what went wrong.

@@ -20,7 +20,7 @@ type lineWriter struct {
 // Write never keeps a guest longer than its call may last: one fd_write can name the same bytes a million times.
 func (w *lineWriter) Write(b []byte) (int, error) {
 	for rest := b; len(rest) > 0; {
-		if err := w.in.call.ctx.Err(); err != nil {
+		if err := w.in.call.Load().ctx.Err(); err != nil {
 			return 0, err
 		}
 		line, after, ended := bytes.Cut(rest, []byte{'\n'})
@@ -41,5 +41,5 @@ func (w *lineWriter) flush() {
 	}
 	text := strings.TrimSuffix(strings.ToValidUTF8(cutText(string(w.line), abi.MaxTextBytes), "\ufffd"), "\r")
 	w.line = w.line[:0]
-	w.in.call.log(w.level, text, slog.String("source", w.source))
+	w.in.call.Load().log(w.level, text, slog.String("source", w.source))
 }

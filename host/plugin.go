@@ -34,6 +34,7 @@ type Plugin struct {
 	metrics  pluginMetrics
 	compiled *compiled
 	pool     *pool
+	watcher  *watcher
 	sha256   string // of the module's file, in hexadecimal digits
 
 	life context.Context // ended by kill, and every running call with it
@@ -81,7 +82,7 @@ func (h *Host) load(ctx context.Context, name, path string, cfg PluginConfig, in
 	if err := p.prepare(); err != nil {
 		return nil, errors.Join(err, p.compiled.close(ctx))
 	}
-	p.metrics = h.metrics.of(name)
+	p.metrics, p.watcher = h.metrics.of(name), newWatcher()
 	return p, nil
 }
 
@@ -129,7 +130,7 @@ func (p *Plugin) Start(ctx context.Context) error {
 	if err != nil {
 		return p.named(err)
 	}
-	p.giveBack(in)
+	p.giveBack(in, time.Now())
 	return nil
 }
 
@@ -147,12 +148,11 @@ func (p *Plugin) Handle(ctx context.Context, stop <-chan struct{}, m *abi.Messag
 	defer p.pool.release()
 	p.metrics.busy.Inc()
 	defer p.metrics.busy.Dec()
-	begun := time.Now()
-	v, err := p.handle(ctx, stop, m)
+	v, took, err := p.handle(ctx, stop, m)
 	if errors.Is(err, abi.ErrNotStarted) {
 		return retry, p.named(err)
 	}
-	p.metrics.observe(v.Status, err, time.Since(begun))
+	p.metrics.observe(v.Status, err, took)
 	if err != nil {
 		return retry, p.named(err)
 	}
@@ -160,44 +160,54 @@ func (p *Plugin) Handle(ctx context.Context, stop <-chan struct{}, m *abi.Messag
 }
 
 // handle runs one call in a slot of the pool. The message is encoded first, so that one that can't be
-// costs no instance.
-func (p *Plugin) handle(ctx context.Context, stop <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+// costs no instance. took is how long the call took from then on.
+func (p *Plugin) handle(ctx context.Context, stop <-chan struct{}, m *abi.Message) (v abi.Verdict, took time.Duration, err error) {
 	buf := p.host.buffer()
 	defer p.host.recycle(buf)
-	err := guard(func() (err error) {
+	err = guard(func() (err error) {
 		*buf, err = p.codec.AppendMessage((*buf)[:0], m)
 		return err
 	})
 	if err != nil {
-		return abi.Verdict{}, fmt.Errorf("the message can't be written in the codec %s: %w", p.manifest.Codec, err)
+		return v, 0, fmt.Errorf("the message can't be written in the codec %s: %w", p.manifest.Codec, err)
 	}
-	in := p.pool.take()
-	if in == nil {
-		if in, err = p.newInstance(ctx); err != nil {
-			return abi.Verdict{}, err
-		}
+	// The clock is read as seldom as can be: that costs as much as many a guest.
+	arrived := time.Now()
+	in, begun, err := p.takeInstance(ctx, arrived)
+	if err != nil {
+		return v, time.Since(arrived), err
 	}
 	if isClosed(stop) { // while the instance was made
-		p.giveBack(in)
-		return abi.Verdict{}, abi.ErrNotStarted
+		p.giveBack(in, begun)
+		return v, 0, abi.ErrNotStarted
 	}
-	v, err := in.handle(ctx, m, *buf)
+	v, err = in.handle(ctx, m, *buf, begun)
+	ended := time.Now()
 	if err != nil {
 		in.close() // whatever state it is in, no other message may meet it
-		return abi.Verdict{}, err
+		return abi.Verdict{}, ended.Sub(arrived), err
 	}
-	p.giveBack(in)
-	return v, nil
+	p.giveBack(in, ended)
+	return v, ended.Sub(arrived), nil
+}
+
+// takeInstance takes an idle instance, or makes one. begun is when it was there.
+func (p *Plugin) takeInstance(ctx context.Context, now time.Time) (in *instance, begun time.Time, err error) {
+	if in := p.pool.take(); in != nil {
+		return in, now, nil
+	}
+	in, err = p.newInstance(ctx)
+	return in, time.Now(), err
 }
 
 // giveBack returns an instance to the pool, or closes it where it has grown too large to be kept.
-func (p *Plugin) giveBack(in *instance) {
+func (p *Plugin) giveBack(in *instance, now time.Time) {
 	if in.isWornOut() {
 		in.stop(p.life)
 		in.close()
 		return
 	}
-	if old := p.pool.put(in, time.Now()); old != nil {
+	if old := p.pool.put(in, now); old != nil {
 		old.stop(p.life)
 		old.close()
 	}

@@ -40,19 +40,24 @@ func (p *pool) acquire(ctx context.Context, stop <-chan struct{}) error {
 	if err := p.refuse(ctx, stop); err != nil {
 		return err
 	}
-	if !p.slots.TryAcquire(1) {
-		waiting, cancel := context.WithCancel(ctx)
-		defer cancel()
-		go func() {
-			select {
-			case <-stop:
-				cancel()
-			case <-waiting.Done():
-			}
-		}()
-		if p.slots.Acquire(waiting, 1) != nil {
-			return p.refuse(ctx, stop)
+	if p.slots.TryAcquire(1) {
+		return nil
+	}
+	return p.await(ctx, stop)
+}
+
+func (p *pool) await(ctx context.Context, stop <-chan struct{}) error {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-waiting.Done():
 		}
+	}()
+	if p.slots.Acquire(waiting, 1) != nil {
+		return p.refuse(ctx, stop)
 	}
 	if err := p.refuse(ctx, stop); err != nil { // it may have come while we waited
 		p.release()
