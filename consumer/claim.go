@@ -119,9 +119,5 @@ func (w *Worker) answers(ctx context.Context, s *redis.Script, keys []string, ar
 	if err != nil {
 		return nil
 	}
-	answers := make([]string, len(reply))
-	for i, v := range reply {
-		answers[i] = text(v)
-	}
-	return answers
+	return texts(reply)
 }

@@ -44,7 +44,7 @@ func commitSize(r commitRequest) int {
 		size += len(write.Value)
 	}
 	if r.o.verb == verbDead {
-		size += len(r.d.fields["data"])
+		size += len(r.d.fields.Get("data"))
 	}
 	return size
 }
@@ -204,7 +204,7 @@ func (w *Worker) appendVerb(args []any, keys *scriptKeys, r *commitRequest) []an
 		}
 		args = w.appendState(args, keys, r.o)
 	case verbDead:
-		args = append(args, r.o.reason, r.d.fields["data"], orElse(r.d.fields["trace_id"], r.d.entry.Message.TraceID))
+		args = append(args, r.o.reason, r.d.fields.Get("data"), orElse(r.d.fields.Get("trace_id"), r.d.entry.Message.TraceID))
 		args = append(args, foreignFields(r.d.fields)...)
 	case verbRetry:
 		args = append(args, r.o.reason, r.delay.Milliseconds())
@@ -251,20 +251,16 @@ func (w *Worker) appendState(args []any, keys *scriptKeys, o outcome) []any {
 
 // foreignFields are the fields of an entry that a dead letter has no place for. They are kept under names of
 // their own, so that nothing is lost with a message that nobody understood.
-func foreignFields(fields map[string]string) []any {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		if name != "data" && name != "ts" && name != "trace_id" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
+func foreignFields(fields envelope.Fields) []any {
+	names := slices.DeleteFunc(fields.Names(), func(name string) bool {
+		return name == "data" || name == "ts" || name == "trace_id"
+	})
 	var args []any
 	if left := len(names) - maxForeignFields; left > 0 {
 		names, args = names[:maxForeignFields], append(args, "original_fields_left_out", left)
 	}
 	for _, name := range names {
-		args = append(args, "original_field:"+name, fields[name])
+		args = append(args, "original_field:"+name, fields.Get(name))
 	}
 	return args
 }

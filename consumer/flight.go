@@ -21,7 +21,7 @@ var errUnreachable = errors.New("redis could not be reached before the drain's e
 type delivery struct {
 	// Set when it is made.
 	entry  envelope.Entry
-	fields map[string]string
+	fields envelope.Fields
 	broken error  // why the entry could not be decoded
 	lane   string // where it stands in the order, as the scripts write it; empty where none is kept
 	member string // what stands there

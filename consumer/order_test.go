@@ -437,7 +437,7 @@ func (r *rig) lane(mode string, data []byte) string {
 
 // laneBy is the lane of a payload by what Go reads from it.
 func laneBy(mode string, data []byte) string {
-	e, err := envelope.Decode("s", "1-1", 1, map[string]string{"data": string(data)}, 1<<30)
+	e, err := envelope.Decode("s", "1-1", 1, envelope.Fields{"data", string(data)}, 1<<30)
 	if err != nil || e.Message.ChannelKey == "" || mode == OrderAddressed && !e.Addressed {
 		return ""
 	}

@@ -75,7 +75,7 @@ func (w *Worker) fetch(c contexts, room int) ([]*delivery, error) {
 	batch := make([]*delivery, len(reply)-2)
 	for i, v := range reply[2:] {
 		e := list(v)
-		batch[i] = w.accept(c, w.decode(text(e[0]), 1, text(e[1]), pairs(list(e[2]))))
+		batch[i] = w.accept(c, w.decode(text(e[0]), 1, text(e[1]), texts(list(e[2]))))
 	}
 	state := text(reply[0])
 	w.last, w.full = text(reply[1]), state == "full"
@@ -91,7 +91,7 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 	keys := w.scriptKeys()
 	args := slices.Grow(w.scriptArgs(w.seen.after, w.mostOrdered, now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), lockPauseMS()), 5*len(entries))
 	for i, e := range entries {
-		d := w.decode(e.id, 1, laneOf(w.cfg.Order, w.cfg.ChannelKey, e.fields["data"]), e.fields)
+		d := w.decode(e.id, 1, laneOf(w.cfg.Order, w.cfg.ChannelKey, e.fields.Get("data")), e.fields)
 		trace := ""
 		if w.takeClaims() && d.broken == nil {
 			locks[i], trace = w.lockFor(d), d.trace
@@ -168,8 +168,8 @@ func (w *Worker) noteSeen(s seen) {
 	w.seen = s
 	bytes := 0
 	for _, e := range s.entries {
-		for name, value := range e.fields {
-			bytes += len(name) + len(value)
+		for _, text := range e.fields {
+			bytes += len(text)
 		}
 	}
 	w.entrySize = bytes/len(s.entries) + 1

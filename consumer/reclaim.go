@@ -134,7 +134,7 @@ func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 	for _, v := range list(reply[1]) {
 		e := list(v)
 		id, count, from := text(e[0]), number(e[1]), text(e[2])
-		d := w.accept(c, w.decode(id, count, text(e[4]), pairs(list(e[5]))))
+		d := w.accept(c, w.decode(id, count, text(e[4]), texts(list(e[5]))))
 		if w.split() && count > int64(w.cfg.MaxAttempts) && d.broken == nil {
 			// Its dead letter goes to another slot than the one where it is pending, and so with a commit.
 			d.broken = fmt.Errorf("used up its %d attempts: worker %q had not finished the last one when it was found idle for %d ms", w.cfg.MaxAttempts, from, number(e[3]))
@@ -171,13 +171,13 @@ func (w *Worker) tookOver(c contexts, reply []any, mode string) {
 	}
 }
 
-// pairs reads a flat list of names and values.
-func pairs(flat []any) map[string]string {
-	fields := make(map[string]string, len(flat)/2)
-	for i := 0; i+1 < len(flat); i += 2 {
-		fields[text(flat[i])] = text(flat[i+1])
+// texts reads a list of them.
+func texts(values []any) []string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = text(v)
 	}
-	return fields
+	return list
 }
 
 // now is the moment as the fleet writes it.

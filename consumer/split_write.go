@@ -47,7 +47,7 @@ func (w *Worker) letterOf(p *part) []any {
 	m := &p.d.entry.Message
 	fields := []any{
 		"original_stream", m.Stream, "original_msg_id", m.ID, "error", p.o.reason, "attempt", w.attemptOf(p.d),
-		"data", p.d.fields["data"], "ts", now(), "trace_id", orElse(p.d.fields["trace_id"], m.TraceID),
+		"data", p.d.fields.Get("data"), "ts", now(), "trace_id", orElse(p.d.fields.Get("trace_id"), m.TraceID),
 	}
 	return append(fields, foreignFields(p.d.fields)...)
 }

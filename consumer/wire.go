@@ -4,12 +4,14 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/sgstreamd/sgstreamd/envelope"
 )
 
 // seenEntry is an entry as the stream has it.
 type seenEntry struct {
 	id     string
-	fields map[string]string
+	fields envelope.Fields
 }
 
 var errNoEntries = errors.New("redis: this is no reply to an XREAD of one stream")
@@ -103,9 +105,9 @@ func (r *wire) entry() seenEntry {
 		return seenEntry{}
 	}
 	own := strings.Clone(r.s[from:r.at])
-	e := seenEntry{id: own[idBegin-from : idEnd-from], fields: make(map[string]string, n/2)}
-	for i := 0; i < len(at); i += 4 {
-		e.fields[own[at[i]:at[i+1]]] = own[at[i+2]:at[i+3]]
+	e := seenEntry{id: own[idBegin-from : idEnd-from], fields: make(envelope.Fields, n)}
+	for i := range e.fields {
+		e.fields[i] = own[at[2*i]:at[2*i+1]]
 	}
 	return e
 }

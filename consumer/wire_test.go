@@ -1,10 +1,13 @@
 package consumer
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sgstreamd/sgstreamd/envelope"
 )
 
 // wired is a reply as it comes over the wire, of a text with spaces in the place of line ends.
@@ -14,7 +17,7 @@ const twoEntries = "*2 *2 $3 1-0 *4 $4 data $2 \xc1\x00 $2 ts $0  *2 $3 2-0 *0"
 
 func TestEntriesAreReadOffTheWire(t *testing.T) {
 	t.Parallel()
-	two := []seenEntry{{"1-0", map[string]string{"data": "\xc1\x00", "ts": ""}}, {"2-0", map[string]string{}}}
+	two := []seenEntry{{"1-0", envelope.Fields{"data", "\xc1\x00", "ts", ""}}, {"2-0", envelope.Fields{}}}
 	for name, c := range map[string]struct {
 		reply string
 		want  []seenEntry
@@ -24,7 +27,7 @@ func TestEntriesAreReadOffTheWire(t *testing.T) {
 		"none, new":   {"_", nil},
 		"none, old":   {"*-1", nil},
 		"no entry":    {"%1 $1 s *0", []seenEntry{}},
-		"many fields": {"%1 $1 s *1 *2 $3 1-0 *" + "20" + strings.Repeat(" $1 a $1 b", 10), []seenEntry{{"1-0", map[string]string{"a": "b"}}}},
+		"many fields": {"%1 $1 s *1 *2 $3 1-0 *" + "20" + strings.Repeat(" $1 a $1 b", 10), []seenEntry{{"1-0", slices.Repeat(envelope.Fields{"a", "b"}, 10)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,8 +64,8 @@ func FuzzEntriesOf(f *testing.F) {
 		size := 0
 		for _, e := range entries {
 			size += len(e.id)
-			for name, value := range e.fields {
-				size += len(name) + len(value)
+			for _, text := range e.fields {
+				size += len(text)
 			}
 		}
 		require.LessOrEqual(t, size, len(reply), "it has nothing that was not there")

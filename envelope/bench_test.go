@@ -8,7 +8,7 @@ import (
 
 func BenchmarkDecode(b *testing.B) {
 	payload := inboundPayload(b)
-	fields := map[string]string{"data": string(payload), "ts": "1700000000.25", "trace_id": "T"}
+	fields := Fields{"data", string(payload), "ts", "1700000000.25", "trace_id", "T"}
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {

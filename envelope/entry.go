@@ -39,6 +39,29 @@ const (
 	keyEnqueuedAt = "enqueued_at"
 )
 
+// Fields are the names and values of a stream entry, in turn. Where it has a name twice, the last one counts.
+type Fields []string
+
+// Get returns the value of a name, or the empty text where there is none.
+func (f Fields) Get(name string) string {
+	for i := len(f) - 2; i >= 0; i -= 2 {
+		if f[i] == name {
+			return f[i+1]
+		}
+	}
+	return ""
+}
+
+// Names returns the names, each once, in the order of their bytes.
+func (f Fields) Names() []string {
+	names := make([]string, 0, len(f)/2)
+	for i := 0; i+1 < len(f); i += 2 {
+		names = append(names, f[i])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Entry is what a stream entry says, decoded.
 type Entry struct {
 	// Message is what a plugin gets to see. Its Payload shares the memory of the entry's field and must not
@@ -56,14 +79,14 @@ type Entry struct {
 //
 // What the payload lacks, or has with another type than the contract's, is empty in the Entry: that is for
 // the plugin to judge. With an error the Entry still has what lies outside of the payload.
-func Decode(stream, id string, attempt int64, fields map[string]string, maxPayload int) (Entry, error) {
-	e := Entry{Message: abi.Message{Stream: stream, ID: id, Attempt: attempt, TS: enqueued(fields[FieldTS], id)}}
-	if trace := fields[FieldTraceID]; utf8.ValidString(trace) {
+func Decode(stream, id string, attempt int64, fields Fields, maxPayload int) (Entry, error) {
+	e := Entry{Message: abi.Message{Stream: stream, ID: id, Attempt: attempt, TS: enqueued(fields.Get(FieldTS), id)}}
+	if trace := fields.Get(FieldTraceID); utf8.ValidString(trace) {
 		e.Message.TraceID = trace
 	}
 	e.EnqueuedAt = e.Message.TS
-	data, ok := fields[FieldData]
-	if !ok {
+	data := fields.Get(FieldData)
+	if data == "" && !slices.Contains(fields.Names(), FieldData) {
 		return e, missingData(fields)
 	}
 	if len(data) > maxPayload {
@@ -152,14 +175,14 @@ func isDecimal(s string) bool {
 }
 
 // missingData names the fields that are there, as far as a line has room for them.
-func missingData(fields map[string]string) error {
+func missingData(fields Fields) error {
 	if len(fields) == 0 {
 		return fmt.Errorf("the entry has no field %q, and no other", FieldData)
 	}
 	const room = 8
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, strconv.Quote(name[:min(len(name), 64)]))
+	names := fields.Names()
+	for i, name := range names {
+		names[i] = strconv.Quote(name[:min(len(name), 64)])
 	}
 	slices.Sort(names)
 	more := ""

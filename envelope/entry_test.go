@@ -41,8 +41,8 @@ func inboundPayload(t testing.TB) []byte {
 func TestDecodeReadsAnInboundEntry(t *testing.T) {
 	t.Parallel()
 	payload := inboundPayload(t)
-	got, err := Decode("sg:stream:inbound", "1700000001000-3", 2, map[string]string{
-		"data": string(payload), "ts": "1700000000.75", "trace_id": "outer",
+	got, err := Decode("sg:stream:inbound", "1700000001000-3", 2, Fields{
+		"data", "not the last one", "data", string(payload), "ts", "1700000000.75", "trace_id", "outer",
 	}, limit)
 	require.NoError(t, err)
 	want := Entry{
@@ -59,7 +59,7 @@ func TestDecodeReadsAnInboundEntry(t *testing.T) {
 func TestDecodeFallsBack(t *testing.T) {
 	t.Parallel()
 	decode := func(ts, trace string, payload map[string]any) Entry {
-		e, err := Decode("s", "1700000001500-0", 1, map[string]string{"data": string(encode(t, payload)), "ts": ts, "trace_id": trace}, limit)
+		e, err := Decode("s", "1700000001500-0", 1, Fields{"data", string(encode(t, payload)), "ts", ts, "trace_id", trace}, limit)
 		require.NoError(t, err)
 		return e
 	}
@@ -79,7 +79,7 @@ func TestDecodeFallsBack(t *testing.T) {
 	odd.Message.Payload = nil
 	require.Equal(t, Entry{Message: abi.Message{Stream: "s", ID: "1700000001500-0", Attempt: 1, TS: 12.5}, EnqueuedAt: 12.5}, odd)
 
-	e, err := Decode("s", "no id", 1, map[string]string{"data": "\x80"}, limit)
+	e, err := Decode("s", "no id", 1, Fields{"data", "\x80"}, limit)
 	require.NoError(t, err)
 	require.Zero(t, e.Message.TS)
 }
@@ -89,16 +89,16 @@ func deep(n int) string { return strings.Repeat("\x81\xa1a", n-1) + "\x80" }
 
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
-	data := func(s string) map[string]string { return map[string]string{"data": s} }
-	many := map[string]string{}
+	data := func(s string) Fields { return Fields{"data", s} }
+	many := Fields{}
 	for _, c := range "abcdefghijkl" {
-		many[string(c)] = ""
+		many = append(many, string(c), "")
 	}
 	for name, c := range map[string]struct {
-		fields map[string]string
+		fields Fields
 		err    string
 	}{
-		"no data":               {map[string]string{"foo": "1", "bar": "2"}, `the entry has no field "data" (it has "bar", "foo")`},
+		"no data":               {Fields{"foo", "1", "bar", "2"}, `the entry has no field "data" (it has "bar", "foo")`},
 		"no field at all":       {nil, `the entry has no field "data", and no other`},
 		"no data, many others":  {many, `the entry has no field "data" (it has "a", "b", "c", "d", "e", "f", "g", "h" and 4 more)`},
 		"too large":             {data(strings.Repeat("x", 32<<20)), "payload is 33554432 bytes, more than the limit of 8388608"},
@@ -136,7 +136,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeTakesTheGreatestDepth(t *testing.T) {
 	t.Parallel()
-	_, err := Decode("s", "5-0", 1, map[string]string{"data": deep(abi.MaxDepth)}, limit)
+	_, err := Decode("s", "5-0", 1, Fields{"data", deep(abi.MaxDepth)}, limit)
 	require.NoError(t, err)
 }
 

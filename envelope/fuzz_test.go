@@ -110,7 +110,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("", "", []byte("\x81\xa1a\xdd\xff\xff\xff\xff"))
 	f.Add("x", "\xff", []byte(deep(abi.MaxDepth+1)))
 	f.Fuzz(func(t *testing.T, ts, trace string, payload []byte) {
-		e, err := Decode("s", "5-0", 1, map[string]string{"data": string(payload), "ts": ts, "trace_id": trace}, limit)
+		e, err := Decode("s", "5-0", 1, Fields{"data", string(payload), "ts", ts, "trace_id", trace}, limit)
 		rest, otherErr := msgp.Skip(payload)
 		if err != nil {
 			return
@@ -168,7 +168,7 @@ func FuzzDecodeEmit(f *testing.F) {
 			}
 			require.True(t, (e.Platform == "") != (e.Stream == ""), name)
 			require.LessOrEqual(t, len(e.Platform)+len(e.Stream), abi.MaxNameBytes)
-			_, err = Decode("s", "5-0", 1, map[string]string{"data": string(e.Payload)}, len(e.Payload))
+			_, err = Decode("s", "5-0", 1, Fields{"data", string(e.Payload)}, len(e.Payload))
 			require.NoError(t, err, "an emit's payload can be read again (%s)", name)
 		}
 	})

@@ -17,7 +17,7 @@ func TestAPayloadHasTheSizeThatWasAskedFor(t *testing.T) {
 		for _, number := range []int{0, 127, 128, MaxMessages} {
 			b := payload(n, number, MaxChannels, size, time.Now())
 			require.InDelta(t, size, len(b), 2, "the head of a text of its length may leave no exact size; message %d", number)
-			e, err := envelope.Decode("s", "1-0", 1, map[string]string{"data": string(b)}, len(b))
+			e, err := envelope.Decode("s", "1-0", 1, envelope.Fields{"data", string(b)}, len(b))
 			require.NoError(t, err)
 			require.True(t, e.Addressed)
 			require.Equal(t, platform, e.Message.Platform)

@@ -25,8 +25,8 @@ func TestMessagesAreSentOnceThoughTheReplyIsLost(t *testing.T) {
 	require.Len(t, entries, 20)
 	for n, e := range entries {
 		require.Equal(t, r.book.fates[n].id.String(), e.ID)
-		read, err := envelope.Decode(r.names.stream(), e.ID, 1, map[string]string{
-			"data": e.Values["data"].(string), "ts": e.Values["ts"].(string), "trace_id": e.Values["trace_id"].(string),
+		read, err := envelope.Decode(r.names.stream(), e.ID, 1, envelope.Fields{
+			"data", e.Values["data"].(string), "ts", e.Values["ts"].(string), "trace_id", e.Values["trace_id"].(string),
 		}, 8<<20)
 		require.NoError(t, err)
 		require.Equal(t, "verify", read.Message.Platform)
