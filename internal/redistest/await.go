@@ -9,8 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// settleTimeout is how long servers may take to find each other, or to fail over.
-const settleTimeout = 30 * time.Second
+// settleTimeout is how long servers may take to find each other, or to fail over. A sentinel that was kept from its processor
+// for two seconds does nothing for 30 s.
+const settleTimeout = 90 * time.Second
 
 // await polls until ok is true.
 func await(t testing.TB, what string, ok func() bool) {
