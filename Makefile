@@ -23,9 +23,9 @@ build: ## build the daemon: build/sgstreamd
 .PHONY: plugins
 plugins: build $(PLUGINS:%=$(BUILD)/plugins/%.wasm) ## build every example plugin: build/plugins/NAME.wasm
 
-# Nobody who wants to try it should need five compilers; make test and make bench install them, and then want every plugin.
+# Nobody who wants to try it should need five compilers; make test, bench and proof install them, and then want every plugin.
 SKIP := --skip-missing
-test bench: SKIP :=
+test bench proof: SKIP :=
 
 # What a plugin is made of: its own folder, the SDKs, and how it is built.
 SDKS := $(shell find abi plugins/sdk internal/toolchain -type f -not -path '*/node_modules/*' -not -path '*/target/*' -not -name '*_test.go')
@@ -87,6 +87,15 @@ bench: packages build plugins ## run every benchmark, and write the table of doc
 	$(E2E) --plugin $(BUILD)/plugins/echo.wasm >$(BUILD)/bench/go.json
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 30m $$(grep -rl '^func Benchmark' --include '*_test.go' . | xargs -n 1 dirname | sort -u) >$(BUILD)/bench/go-test.txt || { cat $(BUILD)/bench/go-test.txt; exit 1; }
 	go run ./internal/benchtable docs/performance.md $(BUILD)/bench/go-test.txt $(BUILD)/bench/plain.json $(BUILD)/bench/full.json $(BUILD)/bench/go.json
+
+# Each figure that docs/performance.md says the daemon keeps to. The memory's takes as long as all those messages.
+PROOF          ?= calls,start,idle,memory
+PROOF_MESSAGES ?= 10000000
+
+.PHONY: proof
+proof: packages build plugins ## measure what docs/performance.md promises, and say what is missed
+	@$(BUILD)/sgstreamd plugin build plugins/testdata/ask -o $(BUILD)/proof/ask.wasm >/dev/null
+	go run ./internal/proof -only $(PROOF) -messages $(PROOF_MESSAGES) $(BUILD)/sgstreamd $(BUILD)/plugins $(BUILD)/proof/ask.wasm
 
 .PHONY: clean
 clean: ## remove what was built

@@ -94,7 +94,7 @@ func (h *Host) compile(ctx context.Context, binary []byte, limit uint32) (*compi
 }
 
 func compileWith(ctx context.Context, config wazero.RuntimeConfig, binary []byte) (*compiled, error) {
-	c := &compiled{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	c := &compiled{runtime: sparing{wazero.NewRuntimeWithConfig(ctx, config)}}
 	ctx = experimental.WithCompilationWorkers(ctx, goruntime.GOMAXPROCS(0))
 	err := guard(func() (err error) {
 		c.module, err = c.runtime.CompileModule(ctx, binary)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,7 @@ type egress struct {
 	places    *semaphore.Weighted
 	transport http.RoundTripper
 	handles   atomic.Uint32
+	rooms     sync.Pool // of *readRoom: what responses are read into
 
 	life context.Context // ended by close, and every connection with it
 	end  context.CancelFunc

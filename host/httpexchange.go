@@ -103,7 +103,7 @@ func (x *exchange) read(p []byte) (int, error) {
 			return 0, x.fail(refuse(abi.ErrnoUnavailable, "the response came with the Content-Encoding %s, which was not asked for, and a secret could not be found in it", code))
 		}
 		if x.body == nil {
-			x.body = &redactor{forms: x.forms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
+			x.body = &redactor{forms: x.forms, rooms: &x.egress.rooms, body: &limitedBody{body: x.response.Body, left: int64(x.egress.cfg.MaxResponse), egress: x.egress}}
 		}
 	}
 	for x.over == nil {

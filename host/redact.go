@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // redacted is what stands in the place of a secret.
@@ -152,10 +153,20 @@ func (f forms) replace(dst, b []byte, end bool) (out, rest []byte) {
 type redactor struct {
 	forms forms
 	body  io.Reader
-	room  [16 << 10]byte
-	rest  []byte // read, and not yet known
-	out   []byte // to be handed on
-	err   error  // what the body ended with
+	rooms *sync.Pool // of *readRoom
+	rest  []byte     // read, and not yet known
+	out   []byte     // to be handed on
+	err   error      // what the body ended with
+}
+
+// readRoom is what a body is read into. A body has one only while it is waited for.
+type readRoom [16 << 10]byte
+
+func (r *redactor) room() *readRoom {
+	if room, ok := r.rooms.Get().(*readRoom); ok {
+		return room
+	}
+	return new(readRoom)
 }
 
 // isEmpty tells whether Read would have to wait for the body.
@@ -163,12 +174,17 @@ func (r *redactor) isEmpty() bool { return len(r.out) == 0 && r.err == nil }
 
 // fill waits for the body until Read need not.
 func (r *redactor) fill() {
+	if !r.isEmpty() {
+		return
+	}
+	room := r.room()
+	defer r.rooms.Put(room)
 	for r.isEmpty() {
-		n, err := r.body.Read(r.room[:])
+		n, err := r.body.Read(room[:])
 		r.err = err
 		var rest []byte
 		// What a failure has cut off may be a secret but for its end, so it is not handed on.
-		r.out, rest = r.forms.replace(r.out, append(r.rest, r.room[:n]...), err == io.EOF)
+		r.out, rest = r.forms.replace(r.out, append(r.rest, room[:n]...), err == io.EOF)
 		r.rest = append([]byte(nil), rest...)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -61,16 +62,16 @@ func TestRedactingAStream(t *testing.T) {
 			"whole": strings.NewReader(text), "by byte": iotest.OneByteReader(strings.NewReader(text)),
 			"by halves": iotest.HalfReader(strings.NewReader(text)), "with the end": iotest.DataErrReader(strings.NewReader(text)),
 		} {
-			got, err := io.ReadAll(&redactor{forms: f, body: reader})
+			got, err := io.ReadAll(&redactor{forms: f, rooms: &sync.Pool{}, body: reader})
 			require.NoError(t, err)
 			require.Equal(t, want, string(got), "%s %s", text, name)
-			got, err = io.ReadAll(iotest.OneByteReader(&redactor{forms: f, body: strings.NewReader(text)}))
+			got, err = io.ReadAll(iotest.OneByteReader(&redactor{forms: f, rooms: &sync.Pool{}, body: strings.NewReader(text)}))
 			require.NoError(t, err)
 			require.Equal(t, want, string(got))
 		}
 	}
 	r, w := io.Pipe()
-	body := &redactor{forms: f, body: r}
+	body := &redactor{forms: f, rooms: &sync.Pool{}, body: r}
 	buf := make([]byte, 100)
 	for _, piece := range []string{"data: x\n\n", "data: s", "data: y\n\n"} {
 		go func() { _, _ = w.Write([]byte(piece)) }()
@@ -86,7 +87,7 @@ func TestAFailingBodyIsRedactedToItsEnd(t *testing.T) {
 	t.Parallel()
 	f := formsOf([]*secret{{value: "sk-aab12345"}})
 	body := io.MultiReader(strings.NewReader("a sk-aab12345 sk-a"), iotest.ErrReader(io.ErrUnexpectedEOF))
-	got, err := io.ReadAll(&redactor{forms: f, body: body})
+	got, err := io.ReadAll(&redactor{forms: f, rooms: &sync.Pool{}, body: body})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Equal(t, "a "+redacted+" ", string(got))
 }
@@ -104,7 +105,7 @@ func FuzzRedact(f *testing.F) {
 		whole := fs.redact(string(text))
 		require.NotContains(t, whole, string(value))
 		var out []byte
-		r := &redactor{forms: fs, body: &pieces{text, int(piece) + 1}}
+		r := &redactor{forms: fs, rooms: &sync.Pool{}, body: &pieces{text, int(piece) + 1}}
 		buf := make([]byte, int(piece)+1)
 		for {
 			n, err := r.Read(buf)

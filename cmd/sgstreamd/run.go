@@ -12,6 +12,7 @@ import (
 
 	"github.com/sgstreamd/sgstreamd/internal/app"
 	"github.com/sgstreamd/sgstreamd/internal/config"
+	"github.com/sgstreamd/sgstreamd/internal/pace"
 )
 
 func newRun() *cobra.Command {
@@ -33,6 +34,7 @@ the configuration is read anew, and the tables of the plugins in it take effect.
 	}
 	flags := addConfigFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		defer pace.Keep()()
 		cfg, err := flags.load(cmd)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/envelope"
@@ -44,6 +47,14 @@ type fileMark struct{ info os.FileInfo }
 func markOf(path string) (fileMark, error) {
 	info, err := os.Stat(path)
 	return fileMark{info}, err
+}
+
+// size is 0 for a file that can't be looked at.
+func (m fileMark) size() int64 {
+	if m.info == nil {
+		return 0
+	}
+	return m.info.Size()
 }
 
 func (m fileMark) same(other fileMark) bool {
@@ -113,15 +124,13 @@ func (d *daemon) loadPlugins() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		o := d.order(name, files[name])
-		d.plugins.seen[name] = o.mark
-		p, err := d.open(o)
-		if err != nil {
-			d.refuse(name, err)
+	for _, l := range d.openAll(files) {
+		d.plugins.seen[l.name] = l.mark
+		if l.err != nil {
+			d.refuse(l.name, l.err)
 			continue
 		}
-		d.serve(o, p)
+		d.serve(l.order, l.plugin)
 	}
 	for name := range d.Config.Plugins.ByName {
 		if d.plugins.slots[name] == nil && d.plugins.refused[name] == nil {
@@ -167,6 +176,30 @@ func (d *daemon) open(o order) (*host.Plugin, error) {
 		return nil, errors.Join(err, p.Close(d.working))
 	}
 	return p, nil
+}
+
+// openAll opens the files beside each other, since a large one takes tens of milliseconds even where it is in the cache, and
+// returns what became of them by name. The largest come first, so that none of them is left over at the end.
+func (d *daemon) openAll(files map[string]string) []loaded {
+	all := make([]loaded, 0, len(files))
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		all = append(all, loaded{order: d.order(name, files[name])})
+	}
+	bySize := make([]*loaded, len(all))
+	for i := range all {
+		bySize[i] = &all[i]
+	}
+	slices.SortStableFunc(bySize, func(a, b *loaded) int { return cmp.Compare(b.mark.size(), a.mark.size()) })
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0)) // compiling one that is not in the cache takes a lot of memory
+	for _, l := range bySize {
+		g.Go(func() error {
+			l.plugin, l.err = d.open(l.order)
+			return nil
+		})
+	}
+	_ = g.Wait() // what went wrong is in each
+	return all
 }
 
 // startPlugin makes a plugin's first instance, so that a bad one is known before its first message, and remembers what it was

@@ -43,8 +43,21 @@ func Reserved() []string {
 
 // startDaemon starts a daemon that works on the keys of the names, and waits until it is ready.
 func startDaemon(ctx context.Context, o *Options, folder string, n names, redis consumer.RedisConfig) (*daemon, error) {
+	d, err := launchDaemon(o, folder, n, redis)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.awaitReady(ctx); err != nil {
+		d.kill()
+		return nil, err
+	}
+	return d, nil
+}
+
+// launchDaemon starts the process.
+func launchDaemon(o *Options, folder string, n names, redis consumer.RedisConfig) (*daemon, error) {
 	base := filepath.Join(folder, fmt.Sprintf("daemon-%d", n.pass))
-	if err := os.WriteFile(base+".toml", []byte(configFor(folder, o.CacheDir, n, redis)), 0o600); err != nil {
+	if err := os.WriteFile(base+".toml", []byte(configFor(folder, o.CacheDir, n, redis)+o.tables), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(base + ".log")
@@ -67,10 +80,6 @@ func startDaemon(ctx context.Context, o *Options, folder string, n names, redis 
 		_ = d.cmd.Wait()
 		close(d.exited)
 	}()
-	if err := d.awaitReady(ctx); err != nil {
-		d.kill()
-		return nil, err
-	}
 	return d, nil
 }
 

@@ -35,6 +35,8 @@ type Options struct {
 	Bare []string
 	// Progress, if not nil, is told often how far the run is, in one line.
 	Progress func(string)
+
+	tables string // at the end of the daemon's configuration
 }
 
 // Limits of Options.
@@ -67,12 +69,21 @@ type run struct {
 // Run measures. What it has written to Redis is removed in any case, if Redis can be reached; where it can't be, the error
 // says so.
 func Run(ctx context.Context, o Options) (report Report, err error) {
+	err = within(ctx, o, func(r *run) (err error) {
+		report, err = r.measure(ctx)
+		return err
+	})
+	return report, err
+}
+
+// within makes a run, and ends it once it has done what it is for.
+func within(ctx context.Context, o Options, do func(*run) error) (err error) {
 	if !child.Supported {
-		return Report{}, errors.New("bench stops and continues the daemon, which this system can't")
+		return errors.New("bench stops and continues the daemon, which this system can't")
 	}
 	r := &run{Options: o, names: newNames()}
 	if r.folder, err = os.MkdirTemp("", "sgstreamd-bench-"); err != nil {
-		return Report{}, err
+		return err
 	}
 	defer func() {
 		if left := os.RemoveAll(r.folder); left != nil {
@@ -83,17 +94,16 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 		r.CacheDir = filepath.Join(r.folder, "cache")
 	}
 	if err := os.Mkdir(pluginsFolder(r.folder), 0o700); err != nil {
-		return Report{}, err
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(pluginsFolder(r.folder), pluginName+".wasm"), o.Module, 0o600); err != nil {
-		return Report{}, err
+	if err := r.addPlugin(pluginName, o.Module); err != nil {
+		return err
 	}
 	if r.server, err = openServer(ctx, o.Redis, o.Own, r.folder); err != nil {
-		return Report{}, err
+		return err
 	}
 	defer r.server.close()
-	report, err = r.measure(ctx)
-	if err != nil {
+	if err = do(r); err != nil {
 		if ctx.Err() != nil {
 			err = ErrInterrupted
 		}
@@ -101,7 +111,12 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 			err = errors.Join(err, left)
 		}
 	}
-	return report, err
+	return err
+}
+
+// addPlugin puts a module into the daemon's folder.
+func (r *run) addPlugin(name string, module []byte) error {
+	return os.WriteFile(filepath.Join(pluginsFolder(r.folder), name+".wasm"), module, 0o600)
 }
 
 // measure does all passes, and makes the report of them.
@@ -162,7 +177,11 @@ func (r *run) compare(ctx context.Context, w work, modes []string) (Comparison, 
 
 // say tells how far a pass is.
 func (r *run) say(s *stage, replies int) {
+	r.tell(fmt.Sprintf("%s, %d of %d: %s, %d of %d messages", s.work.what, r.turn, r.Repeat, s.doing, replies, len(s.loader.sent)))
+}
+
+func (r *run) tell(line string) {
 	if r.Progress != nil {
-		r.Progress(fmt.Sprintf("%s, %d of %d: %s, %d of %d messages", s.work.what, r.turn, r.Repeat, s.doing, replies, len(s.loader.sent)))
+		r.Progress(line)
 	}
 }
