@@ -14,5 +14,7 @@
 //	count.go    the proxy at which round trips are counted
 //	report.go   figures, medians and ratios; print.go shows them
 //
+// It also measures, each in a file of its own, what the daemon is held to: proof.go and those that begin with its name.
+//
 // It is a tool beside the daemon, and talks to Redis itself instead of through package consumer.
 package loadtest
