@@ -663,3 +663,22 @@ func TestTheDoctorSaysThatRedisIsAway(t *testing.T) {
 	_, err := Examine(r.ctx, r.redis, nil)
 	require.ErrorContains(t, err, "redis: INFO: ")
 }
+
+// The lag, which the group's count is for, is what tells operators and the monitor what nobody has read.
+func TestANewGroupCountsWhatItReads(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	r.start(echo)
+	eventually(t, "the lookout waits at the empty stream", func() bool {
+		return strings.Contains(r.redis.Info(r.ctx, "clients").Val(), "blocked_clients:1\r\n")
+	})
+	for _, content := range []string{"first", "second"} {
+		r.send(content)
+	}
+	r.awaitReplies("first", "second")
+	r.awaitNothingPending()
+	groups, err := r.redis.XInfoGroups(r.ctx, r.in.Stream).Result()
+	require.NoError(t, err)
+	require.EqualValues(t, 2, groups[0].EntriesRead)
+	require.Zero(t, groups[0].Lag)
+}

@@ -132,6 +132,8 @@ func (w *Worker) notTaken(state, reason string) {
 	switch state {
 	case "full":
 		w.full = true
+	case "uncounted":
+		w.unread = true
 	case "moved":
 		w.unread, w.contended = true, time.Now().Add(contention)
 	default:

@@ -14,6 +14,7 @@
 --   'taken'  as far as there is no reason not to: "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
 --            was trimmed away), or an error's text, with which it has failed
 --   'moved'  others have read since, and nothing is taken
+--   'uncounted' nothing is taken, since the group does not know how many entries it has read, as a new one; a read finds out
 --   'unable' nothing is taken, since this server or its user can't; instead of the id, there is the reason
 --   'full'   so many wait for their turn that no more are taken until some are done
 local now, lock_ttl, trace_ttl, pause = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
@@ -22,6 +23,8 @@ local first, width = 11, 5
 local g = group_info()
 if not g then return redis.error_reply('NOGROUP no consumer group "' .. group .. '" of key "' .. stream .. '"') end
 if g['last-delivered-id'] ~= ARGV[5] then return { 'moved', '' } end
+-- From Redis 7.0 on a group knows how many entries it has read, or that it doesn't know. Only XREADGROUP can find out.
+if g['entries-read'] == false then return { 'uncounted', '' } end
 local full, broken = is_full(tonumber(ARGV[6]))
 if broken then return broken end
 if full then return { 'full', '' } end
