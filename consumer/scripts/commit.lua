@@ -124,7 +124,7 @@ function verbs.ack(m)
   end
   for _, w in ipairs(writes or {}) do write(w) end
   finish(m)
-  if m.trace then trace_completed(m.trace, trace_ttl, now, m.attempt) end
+  if m.trace then trace(m.trace, trace_ttl, 'COMPLETED', now, m.attempt, '') end
   return nil
 end
 

@@ -55,13 +55,13 @@ end
 
 -- Writes a transition of the trace hash and sees to it that the hash expires. The trace serves observers: a
 -- key of another type is left as it is. A hash that had all fields already is one of ours, which expires; and only such
--- a one can have an error to be removed.
+-- a one can have an error to be removed, when its next try begins.
 local function trace(key, ttl, state, now, attempt, why)
   local added = redis.pcall('HSET', key, 'state', state, 'updated_at', now, 'worker', consumer, 'attempt', attempt)
   if type(added) == 'table' then return end
   if why ~= '' then
     redis.pcall('HSET', key, 'error', why)
-  elseif added == 0 then
+  elseif added == 0 and state == 'CLAIMED' then
     redis.pcall('HDEL', key, 'error')
   end
   if added == 0 then return end
@@ -70,13 +70,6 @@ local function trace(key, ttl, state, now, attempt, why)
   elseif redis.pcall('TTL', key) == -1 then
     redis.pcall('EXPIRE', key, ttl)
   end
-end
-
--- Writes the transition that ends well what this consumer's transition to CLAIMED has begun. The hash has the rest from
--- that one, unless somebody has deleted it since.
-local function trace_completed(key, ttl, now, attempt)
-  local added = redis.pcall('HSET', key, 'state', 'COMPLETED', 'updated_at', now)
-  if added ~= 0 then trace(key, ttl, 'COMPLETED', now, attempt, '') end
 end
 
 -- The reason why an entry can't be appended to the stream at key, or nil. One answer a key and script.
