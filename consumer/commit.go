@@ -124,25 +124,20 @@ func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
 // runCommit runs commit.lua for a batch, and returns "done" for each message, or why it was not committed.
 func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final func(error) bool) ([]string, error) {
 	keys := w.scriptKeys(w.deadLettersHere(), w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
-	// The locks come first, so that the script can read them together.
-	locks := make([]placedLock, len(batch))
-	fixed := len(keys.keys)
+	own := newColumns(len(batch))
 	for i, r := range batch {
+		own.messages[i] = r.d
 		if !w.split() { // else they are in other slots
-			locks[i].heldLock = r.d.held()
-			locks[i].at = keys.add(locks[i].key)
+			own.locks[i], own.traces[i] = r.d.held(), r.d.trace
 		}
 	}
 	least, greatest := span(len(batch), func(i int) string { return batch[i].d.entry.Message.ID })
 	args := w.scriptArgs(
-		w.batchNumber, ledgerTTL.Milliseconds(), now(),
+		w.batchNumber, 0, ledgerTTL.Milliseconds(), now(),
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
-		w.rememberedMS(), w.cfg.Once.Max, len(batch), least, greatest, len(keys.keys)-fixed,
+		w.rememberedMS(), w.cfg.Once.Max, len(batch), least, greatest,
 	)
-	args = slices.Grow(args, 16*len(batch))
-	for i := range batch {
-		args = w.appendCommit(args, keys, &batch[i], &locks[i])
-	}
+	args = w.appendOutcomes(w.appendOnce(w.appendColumns(args, keys, own), batch), keys, batch)
 	reply, err := runSure(ctx, w.committing, w.log, w.scripts.commit, keys.keys, args, final)
 	if err != nil {
 		return nil, err
@@ -159,12 +154,6 @@ func (w *Worker) noteDue() {
 	w.nudge()
 }
 
-// placedLock is a lock and its position among a script's keys.
-type placedLock struct {
-	heldLock
-	at int
-}
-
 // ledgerKey is a hash that remembers this consumer's last commit.
 func (w *Worker) ledgerKey() string {
 	return w.ledgerPrefix() + w.cfg.Consumer
@@ -175,34 +164,69 @@ func (w *Worker) ledgerPrefix() string {
 	return "sg:commit:" + w.own + ":" + w.cfg.Group + ":"
 }
 
-// appendCommit appends what commit.lua gets of a message. Text goes as a pointer where it can: one more word for each would
-// have to be allocated otherwise.
-func (w *Worker) appendCommit(args []any, keys *scriptKeys, r *commitRequest, lock *placedLock) []any {
-	trace := 0
-	if !w.split() { // else it is in another slot
-		trace = keys.add(r.d.trace)
+// appendOnce appends the columns that only those who remember deliveries have.
+func (w *Worker) appendOnce(args []any, batch []commitRequest) []any {
+	if !w.cfg.Once.Enabled {
+		return args
 	}
-	m := &r.d.entry.Message
-	args = append(args, &m.ID, m.Attempt, (*string)(&r.o.verb), &r.d.member, lock.at, &lock.token, trace, 0)
-	own := len(args)
-	if w.cfg.Once.Enabled {
-		args = append(args, w.onceKey(r.d), string(r.o.told))
+	for _, r := range batch {
+		args = append(args, w.onceKey(r.d))
 	}
-	args = w.appendVerb(args, keys, r)
-	args[own-1] = len(args) - own
+	for _, r := range batch {
+		args = append(args, string(r.o.told))
+	}
 	return args
+}
+
+// appendOutcomes appends what the messages do not have in columns, in runs of those that are alike.
+func (w *Worker) appendOutcomes(args []any, keys *scriptKeys, batch []commitRequest) []any {
+	args = slices.Grow(args, 8+4*len(batch))
+	head, messages := -1, 0 // where the last run begins, and how many it has
+	for i := range batch {
+		r, begin := &batch[i], len(args)
+		args = append(args, (*string)(&r.o.verb), r.d.entry.Message.Attempt, 1, 0, len(r.emits))
+		for _, e := range r.emits {
+			args = append(args, keys.pos(e.stream))
+		}
+		own := len(args)
+		args = w.appendVerb(args, keys, r)
+		args[begin+3] = len(args) - own
+		if head >= 0 && sameRun(args[head:], args[begin:own]) {
+			messages++
+			args[head+2] = messages
+			args = slices.Delete(args, begin, own)
+			continue
+		}
+		head, messages = begin, 1
+	}
+	return args
+}
+
+// sameRun tells whether a message's head says the same as that of a run, but for how many messages follow.
+func sameRun(run, head []any) bool {
+	for i, v := range head {
+		if i == 2 {
+			continue
+		}
+		verb, ok := v.(*string)
+		if ok && *verb != *run[i].(*string) || !ok && v != run[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // appendVerb appends the arguments of the message's branch of commit.lua.
 func (w *Worker) appendVerb(args []any, keys *scriptKeys, r *commitRequest) []any {
 	switch r.o.verb {
 	case verbAck:
-		args = append(args, len(r.emits))
 		for i := range r.emits {
 			e := &r.emits[i]
-			args = append(args, keys.pos(e.stream), e.payload, &e.traceID)
+			args = append(args, e.payload, &e.traceID)
 		}
-		args = w.appendState(args, keys, r.o)
+		if len(r.o.reads)+len(r.o.writes) > 0 {
+			args = w.appendState(args, keys, r.o)
+		}
 	case verbDead:
 		args = append(args, r.o.reason, r.d.fields.Get("data"), orElse(r.d.fields.Get("trace_id"), r.d.entry.Message.TraceID))
 		args = append(args, foreignFields(r.d.fields)...)

@@ -66,6 +66,21 @@ func (c *committer) fetched(n int) []*delivery {
 	return deliveries
 }
 
+// taken has n messages of 600 bytes seen and taken, which claims them as well.
+func (c *committer) taken(n int, step func(string, func())) []*delivery {
+	last, err := c.redis.XInfoGroups(c.contexts.redis, c.cfg.Stream).Result()
+	require.NoError(c.t, err)
+	entries, err := c.look(c.contexts.redis, ask{last[0].LastDeliveredID, n})
+	require.NoError(c.t, err)
+	c.noteSeen(seen{c.last, entries})
+	c.seen.after = last[0].LastDeliveredID
+	var deliveries []*delivery
+	step("take", func() { deliveries, err = c.take(c.contexts, n) })
+	require.NoError(c.t, err)
+	require.Len(c.t, deliveries, n)
+	return deliveries
+}
+
 // batch has n messages of 600 bytes sent, fetched and claimed, each with an answer of 600 bytes that waits to be
 // committed.
 func (c *committer) batch(n int) []commitRequest {
@@ -160,7 +175,7 @@ func (c *committer) spent() (us float64) {
 // bytes. What Redis spends in the scripts is redis-us/op.
 func BenchmarkScripts(b *testing.B) {
 	for name, change := range map[string]func(*InboundConfig){"plain": plain, "full": func(*InboundConfig) {}} {
-		for _, step := range []string{"fetch", "claim", "commit"} {
+		for _, step := range []string{"fetch", "claim", "take", "commit"} {
 			for _, size := range []int{1, maxBatch} {
 				b.Run(fmt.Sprintf("%s/%s/%d", name, step, size), func(b *testing.B) {
 					c := newCommitter(b, change)
@@ -194,6 +209,11 @@ func (c *committer) oneStep(b *testing.B, measured string, size int) (us float64
 	}
 	c.fill(size)
 	var deliveries []*delivery
+	if measured == "take" {
+		deliveries = c.taken(size, step)
+		c.commit(c.answered(deliveries))
+		return us
+	}
 	step("fetch", func() { deliveries = c.fetched(size) })
 	step("claim", func() { c.claim(c.contexts.redis, deliveries) })
 	batch := c.answered(deliveries)

@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -86,19 +85,16 @@ func (w *Worker) fetch(c contexts, room int) ([]*delivery, error) {
 // take takes what was seen, as far as there is room, and accepts what may run. It takes nothing if somebody was faster.
 func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 	entries := w.seen.entries[:min(room, len(w.seen.entries))]
-	found := make([]*delivery, len(entries))
-	locks := make([]heldLock, len(entries))
-	keys := w.scriptKeys()
-	args := slices.Grow(w.scriptArgs(w.seen.after, w.mostOrdered, now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), lockPauseMS()), 5*len(entries))
+	found := newColumns(len(entries))
 	for i, e := range entries {
 		d := w.decode(e.id, 1, laneOf(w.cfg.Order, w.cfg.ChannelKey, e.fields.Get("data")), e.fields)
-		trace := ""
+		found.messages[i] = d
 		if w.takeClaims() && d.broken == nil {
-			locks[i], trace = w.lockFor(d), d.trace
+			found.locks[i], found.traces[i] = w.lockFor(d), d.trace
 		}
-		found[i] = d
-		args = append(args, &d.entry.Message.ID, &d.member, keys.add(locks[i].key), &locks[i].token, keys.add(trace))
 	}
+	keys := w.scriptKeys()
+	args := w.appendColumns(w.scriptArgs(w.seen.after, w.mostOrdered, now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), lockPauseMS(), len(entries)), keys, found)
 	reply, err := w.scripts.take.Run(c.redis, w.redis, keys.keys, args...).Slice()
 	if err != nil {
 		return nil, err
@@ -110,15 +106,15 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 	w.last = text(reply[1])
 	w.seen = seen{w.last, w.seen.entries[len(entries):]}
 	var batch []*delivery
-	answers := exceptions(reply[2:], len(found), "ok")
-	for i, d := range found {
+	answers := exceptions(reply[2:], len(entries), "ok")
+	for i, d := range found.messages {
 		switch answer := answers[i]; answer {
 		case "waits", "gone":
 		case "busy":
 			w.dueIn(2 * lockPause)
 		default:
 			if d.claimed = answer; answer == "ok" {
-				d.setLock(locks[i])
+				d.setLock(found.locks[i])
 			}
 			batch = append(batch, w.accept(c, d))
 		}

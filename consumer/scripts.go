@@ -124,6 +124,41 @@ func (w *Worker) orderKey() string {
 	return "sg:order:" + w.own + ":" + w.cfg.Group
 }
 
+// columns are what the scripts that take and that commit get of messages, one thing of all of them after the other. Messages have a
+// lock and a trace, or zero values.
+type columns struct {
+	messages []*delivery
+	locks    []heldLock
+	traces   []string
+}
+
+func newColumns(n int) columns {
+	return columns{make([]*delivery, n), make([]heldLock, n), make([]string, n)}
+}
+
+// appendColumns adds the locks and the traces to the keys, and appends whether there are any, the ids, the members of the order where
+// one is kept, and the tokens where there are locks. Text goes as a pointer: one more word for each would have to be
+// allocated otherwise.
+func (w *Worker) appendColumns(args []any, keys *scriptKeys, c columns) []any {
+	hasLocks := keys.addEach(len(c.locks), func(i int) string { return c.locks[i].key })
+	hasTraces := keys.addEach(len(c.traces), func(i int) string { return c.traces[i] })
+	args = append(args, hasLocks, hasTraces)
+	for _, d := range c.messages {
+		args = append(args, &d.entry.Message.ID)
+	}
+	for _, d := range c.messages {
+		if w.cfg.Order != OrderNone {
+			args = append(args, &d.member)
+		}
+	}
+	for i := range c.locks {
+		if hasLocks {
+			args = append(args, &c.locks[i].token)
+		}
+	}
+	return args
+}
+
 // script arguments: keys are referred to by their position, each once.
 type scriptKeys struct {
 	keys []string
@@ -141,6 +176,21 @@ func (k *scriptKeys) add(key string) int {
 	}
 	k.keys = append(k.keys, key)
 	return len(k.keys)
+}
+
+// addEach adds a key for each of n messages, the stream's where a message has none, and returns whether any has one. If not, none
+// is added.
+func (k *scriptKeys) addEach(n int, key func(int) string) bool {
+	before, any := len(k.keys), false
+	for i := range n {
+		own := key(i)
+		any = any || own != ""
+		k.keys = append(k.keys, orElse(own, k.keys[0]))
+	}
+	if !any {
+		k.keys = k.keys[:before]
+	}
+	return any
 }
 
 // pos returns the 1-based position of a key, or 0 for none.

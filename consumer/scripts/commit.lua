@@ -1,17 +1,20 @@
 -- Commits a batch of finished messages, each in one step or not at all.
 --
 -- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] what was delivered, KEYS[7] what is being delivered (both as deliver.lua has
---   them), KEYS[8..] keys that ARGV names by position, of which the locks come first
--- ARGV[5] batch number, [6] ledger TTL (ms), [7] now (Unix seconds), [8] dead letters' MAXLEN, [9] MAXLEN of a stream that
---   is emitted to, [10] trace TTL (s), [11] how long a delivery is remembered (ms), [12] how many are, [13] how many
---   messages the batch has, [14] the least and [15] the greatest of their ids, [16] how many locks there are, then for each
---   message
---   id, delivery count, verb, member of the order ('' = none), lock key's position (0 = none), token, trace key's position
---   (0 = none), the number of arguments that follow for this message, and these; where deliveries are remembered:
---   message_key ('' = this one is not), "delivered", "undelivered", "doubtful" (delivered, and put back all the same) or
---   '' (nobody knows); and then
---     ack:    the number of emits, for each the stream key's position, data, trace id; the number of reads of the state,
---             for each the key's position, 'absent', 'value' or 'sha1', and the value or its digest; for each write the key's position, value,
+--   them), then the messages' locks, the messages' traces, and keys that ARGV names by position
+-- ARGV[5] batch number, [6] the pipe that it comes through, [7] ledger TTL (ms), [8] now (Unix seconds), [9] dead letters' MAXLEN,
+--   [10] MAXLEN of a stream that is emitted to, [11] trace TTL (s), [12] how long a delivery is remembered (ms; 0 = it is not),
+--   [13] how many are, [14] how many messages the batch has, [15] the least and [16] the greatest of their ids, [17] whether KEYS
+--   has locks and [18] whether it has traces, one for each message (the stream's key stands for none); then columns, which have one for
+--   each message:
+--   ids; where an order is kept, members of the order ('' = none); where there are locks, tokens; and where deliveries are
+--   remembered, message_keys ('' = this one is not), and what is known: "delivered", "undelivered", "doubtful" (delivered, and put
+--   back all the same) or '' (nobody knows)
+--   and then runs of messages that have so much in common that it is sent once, since each text of ARGV takes Redis as long as a quarter of a
+--   command: verb, delivery count, how many messages, how many arguments each has, the number of streams that it emits to, these keys'
+--   positions, and the arguments of one message after the other:
+--     ack:    for each emit data and trace id; where there are more, the number of reads of the state, for each the key's
+--             position, 'absent', 'value' or 'sha1', and the value or its digest; for each write the key's position, value,
 --             and 'delete', 'keep' or the time until it expires (ms)
 --     retry:  the reason, the time until the next try (ms)
 --     dead:   the reason, data, trace id, then name and value of every further field that the entry had
@@ -25,14 +28,26 @@
 --   or an error's text.
 --   Nothing of the outcome is written for these.
 --
--- The ledger remembers the last batch of this consumer, which sends one at a time: a batch whose reply was lost
--- and which is sent again is answered from it.
-local ledger, number = KEYS[5], ARGV[5]
-local now, dead_maxlen, emit_maxlen, trace_ttl = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local remembers = ARGV[11] ~= '0'
+-- The ledger remembers the last batch of each pipe of this consumer, which sends one at a time through each: a batch
+-- whose reply was lost and which is sent again is answered from it.
+local ledger, number, pipe = KEYS[5], ARGV[5], ARGV[6]
+local now, dead_maxlen, emit_maxlen, trace_ttl = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local remembers = ARGV[12] ~= '0'
 
-local last = redis.pcall('HMGET', ledger, 'batch', 'reply')
+local last = redis.pcall('HMGET', ledger, 'batch' .. pipe, 'reply' .. pipe)
 if last[1] == number then return cjson.decode(last[2]) end
+
+local size, behind_columns = tonumber(ARGV[14]), 19
+local function column(is_there)
+  if not is_there then return nil end
+  behind_columns = behind_columns + size
+  return behind_columns - size - 1
+end
+local has_locks, has_traces = ARGV[17] == '1', ARGV[18] == '1'
+local ids, members, tokens = column(true), column(ordered ~= 'none'), column(has_locks)
+local message_keys, tolds = column(remembers), column(remembers)
+local locks = has_locks and 7
+local traces = has_traces and 7 + (locks and size or 0)
 
 local due = 'done'
 
@@ -46,14 +61,18 @@ end
 -- What is done for all of the batch in one command, when all that can be refused was seen to: entries to be acknowledged,
 -- members to be taken out of the order, locks to be released.
 local acknowledged, left, released = {}, {}, {}
+local n_acknowledged, n_left, n_released = 0, 0, 0
 -- By id, what was finished here already: an entry can be in a batch twice.
 local finished = {}
+
+-- Whether nothing at all is parked. Then nothing waits for its turn, and a message that is finished has no next one.
+local nobody_waits = ordered == 'none' or not redis.pcall('XPENDING', stream, group, '-', '+', '1', parked)[1]
 
 -- The members that are alone in their lanes, where the whole order was looked at.
 local alone = {}
 local function look_at_order()
   local lane, before
-  for _, name in ipairs(whole_order(tonumber(ARGV[13])) or {}) do
+  for _, name in ipairs(whole_order(size) or {}) do
     if lane == lane_in(name) then
       alone[before] = nil
     else
@@ -62,11 +81,14 @@ local function look_at_order()
   end
 end
 
+local function is_alone(name) return nobody_waits or alone[name] end
+
 -- Takes a message out of its lane, whose next may run now.
 local function leave_lane(m)
   if m.member == '' then return end
-  if alone[m.member] then
-    left[#left + 1] = m.member
+  if is_alone(m.member) then
+    n_left = n_left + 1
+    left[n_left] = m.member
     return
   end
   redis.call('ZREM', order, m.member)
@@ -74,7 +96,8 @@ local function leave_lane(m)
 end
 
 local function finish(m)
-  acknowledged[#acknowledged + 1], finished[m.id] = m.id, true
+  n_acknowledged = n_acknowledged + 1
+  acknowledged[n_acknowledged], finished[m.id] = m.id, true
   leave_lane(m)
 end
 
@@ -103,23 +126,25 @@ local verbs = {}
 
 -- All that is asked for is checked before the first of it is written.
 function verbs.ack(m)
-  local first, last = m.first + 1, m.first + 3 * ARGV[m.first]
-  for i = first, last, 3 do
-    local refused = unappendable(KEYS[tonumber(ARGV[i])])
+  local streams, first = m.streams, m.first
+  for i = 1, #streams do
+    local refused = unappendable(streams[i])
     if refused then return refused end
   end
   local writes
-  if last + 1 < m.last then
+  local state = first + 2 * #streams
+  if state < m.last then
     local same, refused
-    same, writes, refused = changes(last + 1, m.last)
+    same, writes, refused = changes(state, m.last)
     if refused then return refused end
     if not same then
       put_back(m, m.count - 1, 0)
       return 'conflict'
     end
   end
-  for i = first, last, 3 do
-    local failed = append(KEYS[tonumber(ARGV[i])], emit_maxlen, 'data', ARGV[i + 1], 'ts', now, 'trace_id', ARGV[i + 2])
+  for i = 1, #streams do
+    local at = first + 2 * i - 2
+    local failed = append(streams[i], emit_maxlen, 'data', ARGV[at], 'ts', now, 'trace_id', ARGV[at + 1])
     if failed then return failed end
   end
   for _, w in ipairs(writes or {}) do write(w) end
@@ -162,16 +187,17 @@ verbs['return'] = function(m)
   return nil
 end
 
--- Who holds the locks, from KEYS[8] on.
-local holders = ARGV[16] ~= '0' and redis.call('MGET', unpack(KEYS, 8, 7 + ARGV[16])) or {}
+-- Who holds the locks.
+local holders = locks and redis.call('MGET', unpack(KEYS, locks + 1, locks + size)) or {}
 
 -- Whether the message's lock, where it has one, is ours.
-local function has_lock(m) return m.lock == 0 or holders[m.lock - 7] == m.token end
+local function has_lock(m) return not m.lock or holders[m.n] == m.token end
 
 -- Releases the message's lock, which is ours.
 local function release(m)
-  if m.lock == 0 then return end
-  released[#released + 1], holders[m.lock - 7] = KEYS[m.lock], false
+  if not m.lock then return end
+  n_released = n_released + 1
+  released[n_released], holders[m.n] = m.lock, false
 end
 
 -- Notes that a delivery was made whose acknowledgement is not written, so that the try that follows hears of it.
@@ -194,15 +220,15 @@ local function remember(m)
   end
   redis.pcall('HDEL', delivering, m.message_key)
   redis.pcall('ZADD', delivered, clock(), m.message_key)
-  redis.pcall('ZREMRANGEBYSCORE', delivered, '-inf', clock() - ARGV[11])
-  redis.pcall('ZREMRANGEBYRANK', delivered, 0, -1 - tonumber(ARGV[12]))
-  redis.pcall('PEXPIRE', delivered, ARGV[11])
+  redis.pcall('ZREMRANGEBYSCORE', delivered, '-inf', clock() - ARGV[12])
+  redis.pcall('ZREMRANGEBYRANK', delivered, 0, -1 - tonumber(ARGV[13]))
+  redis.pcall('PEXPIRE', delivered, ARGV[12])
 end
 
 -- Whether an earlier message of its channel has turned up since this one was begun. What was delivered already is not
 -- made undone by that; and of an order that somebody has deleted, nothing earlier is known.
 local function is_overtaken(m)
-  if m.member == '' or alone[m.member] or m.verb ~= 'ack' and m.verb ~= 'dead' then return false end
+  if m.member == '' or is_alone(m.member) or m.verb ~= 'ack' and m.verb ~= 'dead' then return false end
   if m.message_key ~= '' and m.told == 'delivered' then return false end
   local lane = lane_in(m.member)
   if firsts(lane, '1')[1] == m.member then return false end
@@ -236,26 +262,36 @@ local function commit(m)
   return nil
 end
 
-look_up(ARGV[14], ARGV[15], tonumber(ARGV[13]))
-if ordered ~= 'none' then look_at_order() end
+look_up(ARGV[15], ARGV[16], size)
+if not nobody_waits then look_at_order() end
+
+-- A message's key in one of the columns of KEYS, or nil where it has none.
+local function key_in(column, n)
+  local key = KEYS[column + n]
+  return key ~= stream and key or nil
+end
 
 -- One table for all messages, one after the other: to make one for each takes as long as a command.
-local reply, n, m = { due }, 0, { message_key = '', told = '' }
-local i, args = 17, #ARGV
-while i <= args do
-  m.id, m.attempt, m.count, m.verb, m.member = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
-  m.lock, m.token, m.trace = tonumber(ARGV[i + 4]), ARGV[i + 5], KEYS[tonumber(ARGV[i + 6])]
-  m.first, m.last = i + 8, i + 7 + ARGV[i + 7]
-  i = m.last + 1
-  if remembers then
-    m.message_key, m.told, m.first = ARGV[m.first], ARGV[m.first + 1], m.first + 2
+local reply, m = { due }, { n = 0, member = '', message_key = '', told = '' }
+local i = behind_columns
+while m.n < size do
+  local messages, width, emits = ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+  m.verb, m.attempt, m.count, m.streams = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), {}
+  for e = 1, emits do m.streams[e] = KEYS[tonumber(ARGV[i + 4 + e])] end
+  i = i + 5 + emits
+  for n = m.n + 1, m.n + messages do
+    m.n, m.id, m.first, m.last = n, ARGV[ids + n], i, i + width - 1
+    if members then m.member = ARGV[members + n] end
+    if locks then m.lock, m.token = key_in(locks, n), ARGV[tokens + n] end
+    if traces then m.trace = key_in(traces, n) end
+    if remembers then m.message_key, m.told = ARGV[message_keys + n], ARGV[tolds + n] end
+    i = i + width
+    local refused = commit(m)
+    if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
   end
-  local refused = commit(m)
-  n = n + 1
-  if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
 end
 finish_all()
 reply[1] = due
-redis.pcall('HSET', ledger, 'batch', number, 'reply', cjson.encode(reply))
-redis.pcall('PEXPIRE', ledger, ARGV[6])
+redis.pcall('HSET', ledger, 'batch' .. pipe, number, 'reply' .. pipe, cjson.encode(reply))
+redis.pcall('PEXPIRE', ledger, ARGV[7])
 return reply

@@ -5,10 +5,11 @@
 -- So the payloads come to the worker by a plain read, and their channels are looked for there: that is much cheaper than to
 -- have both done by a script, as fetch.lua does. And the step that begins them needs no second one.
 --
--- KEYS[4..] keys that ARGV names by position
+-- KEYS[4..] the entries' locks, and then their traces
 -- ARGV[5] the id behind which was read, [6] entries that the order may have for more to be taken, [7] now (Unix seconds), [8] lock
---   TTL (ms), [9] trace TTL (s), [10] the time until a message is looked at again whose lock another holds (ms), then for each
---   entry its id, its member of the order ('' = none), lock key's position (0 = none), token, trace key's position (0 = none)
+--   TTL (ms), [9] trace TTL (s), [10] the time until a message is looked at again whose lock another holds (ms), [11] how many
+--   entries there are, [12] whether KEYS has locks and [13] whether it has traces, one for each entry (the stream's key stands for
+--   none), then their ids, where an order is kept their members of it ('' = none), and where there are locks their tokens
 -- Reply: { state, the last id that the group has read, then for each entry that may not be handled its number, from 1 on, and
 --   why }, where state is
 --   'taken'  as far as there is no reason not to: "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
@@ -17,8 +18,12 @@
 --   'uncounted' nothing is taken, since the group does not know how many entries it has read, as a new one; a read finds out
 --   'unable' nothing is taken, since this server or its user can't; instead of the id, there is the reason
 --   'full'   so many wait for their turn that no more are taken until some are done
-local now, lock_ttl, trace_ttl, pause = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
-local first, width = 11, 5
+local now, lock_ttl, trace_ttl, pause, size = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
+local ids = 13
+local members = ordered ~= 'none' and ids + size
+local tokens = ARGV[12] == '1' and (members or ids) + size
+local locks = tokens and 3
+local traces = ARGV[13] == '1' and 3 + (locks and size or 0)
 
 local g = group_info()
 if not g then return redis.error_reply('NOGROUP no consumer group "' .. group .. '" of key "' .. stream .. '"') end
@@ -29,35 +34,33 @@ local full, broken = is_full(tonumber(ARGV[6]))
 if broken then return broken end
 if full then return { 'full', '' } end
 
-local ids = {}
-for i = first, #ARGV, width do ids[#ids + 1] = ARGV[i] end
-local last = ids[#ids]
+local last = ARGV[ids + size]
 -- A group that was set back finds what is pending behind it.
-if redis.call('XPENDING', stream, group, ids[1], '+', '1')[1] then return { 'moved', '' } end
+if redis.call('XPENDING', stream, group, ARGV[ids + 1], '+', '1')[1] then return { 'moved', '' } end
 
 -- This is what XREADGROUP does, and how it is written to replicas and to the append-only file.
 local function claim()
-  local args = { 'XCLAIM', stream, group, consumer, '0', unpack(ids) }
-  for _, option in ipairs({ 'RETRYCOUNT', '1', 'FORCE', 'JUSTID' }) do args[#args + 1] = option end
+  local args = { 'XCLAIM', stream, group, consumer, '0', unpack(ARGV, ids + 1, ids + size) }
+  for i, option in ipairs({ 'RETRYCOUNT', '1', 'FORCE', 'JUSTID' }) do args[5 + size + i] = option end
   return redis.call(unpack(args))
 end
 
 local function go_on_behind(id)
   local read = g['entries-read']
   if type(read) ~= 'number' then return redis.pcall('XGROUP', 'SETID', stream, group, id) end
-  return redis.pcall('XGROUP', 'SETID', stream, group, id, 'ENTRIESREAD', read + #ids)
+  return redis.pcall('XGROUP', 'SETID', stream, group, id, 'ENTRIESREAD', read + size)
 end
 
 local here = {}
 for _, id in ipairs(claim()) do here[id] = true end
 local went_on = go_on_behind(last)
 if went_on.err then
-  redis.call('XACK', stream, group, unpack(ids))
+  redis.call('XACK', stream, group, unpack(ARGV, ids + 1, ids + size))
   return { 'unable', went_on.err }
 end
 
 -- Whether a lane had members before this batch.
-local known = whole_order(#ids)
+local known = members and whole_order(size)
 local has_members = {}
 for _, name in ipairs(known or {}) do has_members[lane_in(name)] = true end
 local function is_taken(lane)
@@ -68,40 +71,43 @@ end
 -- Registers all that is here in the order. Of a lane that had no members the first may run. What may not is parked.
 local waits, begun = {}, {}
 local function register_all()
-  local added, later = { 'ZADD', order }, { 'XCLAIM', stream, group, parked, '0' }
-  for i = first, #ARGV, width do
-    local id, name = ARGV[i], ARGV[i + 1]
+  local added, n_added, later = { 'ZADD', order }, 2, { 'XCLAIM', stream, group, parked, '0' }
+  for n = 1, size do
+    local id, name = ARGV[ids + n], ARGV[members + n]
     if name ~= '' and here[id] then
       local lane = lane_in(name)
       if is_taken(lane) then
         waits[id] = not register(id, lane)
       else
-        added[#added + 1], added[#added + 2] = '0', name
+        added[n_added + 1], added[n_added + 2] = '0', name
+        n_added = n_added + 2
         if begun[lane] then later[#later + 1], waits[id] = id, true end
         begun[lane] = true
       end
     end
   end
-  if #added > 2 then redis.call(unpack(added)) end
+  if n_added > 2 then redis.call(unpack(added)) end
   if #later == 5 then return end
   for _, option in ipairs({ 'RETRYCOUNT', '0', 'JUSTID' }) do later[#later + 1] = option end
   redis.call(unpack(later))
 end
-if ordered ~= 'none' then register_all() end
+if members then register_all() end
 
-local reply, n = { 'taken', last }, 0
-for i = first, #ARGV, width do
-  local id, why = ARGV[i], nil
-  if not here[id] then
-    why = 'gone'
-  elseif waits[id] then
-    why = 'waits'
-  else
-    local key, hash = KEYS[tonumber(ARGV[i + 2])], KEYS[tonumber(ARGV[i + 4])]
-    why = key and begin(id, 1, key, ARGV[i + 3], lock_ttl, pause)
-    if hash and not why then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end
-  end
-  n = n + 1
+-- Why an entry may not be handled, or nil where it was begun.
+local function refusal(n, id)
+  if not here[id] then return 'gone' end
+  if waits[id] then return 'waits' end
+  local key = locks and KEYS[locks + n]
+  local why = key and key ~= stream and begin(id, 1, key, ARGV[tokens + n], lock_ttl, pause)
+  if why then return why end
+  local hash = traces and KEYS[traces + n]
+  if hash and hash ~= stream then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end
+  return nil
+end
+
+local reply = { 'taken', last }
+for n = 1, size do
+  local why = refusal(n, ARGV[ids + n])
   if why then reply[#reply + 1], reply[#reply + 2] = n, why end
 end
 return reply
