@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // maxBatch bounds the messages of one script, so that Redis is not kept from others for long.
@@ -11,16 +13,22 @@ const maxBatch = 128
 // maxBatchBytes bounds what one script is sent.
 const maxBatchBytes = 4 << 20
 
-// batcher gathers what is ready together and flushes it together. It waits for nobody: while one batch is on
-// its way, the next gathers by itself, so batches grow with the load and vanish with it.
+// batcher gathers what is ready together and flushes it together, through one or more pipes. It waits for nobody: while one
+// batch is on its way, the next gathers by itself, so batches grow with the load and vanish with it. One that can grow no more
+// need not wait for those before it, as long as there is another pipe.
 type batcher[T any] struct {
 	in    chan T
+	pipes int
 	size  func(T) int
-	flush func(ctx context.Context, batch []T)
+	flush func(ctx context.Context, pipe int, batch []T)
+
+	turn   sync.Mutex    // whose it is to gather
+	flying atomic.Int32  // batches that are on their way
+	landed chan struct{} // holds a token when one was
 }
 
-func newBatcher[T any](size func(T) int, flush func(context.Context, []T)) *batcher[T] {
-	return &batcher[T]{in: make(chan T, maxBatch), size: size, flush: flush}
+func newBatcher[T any](pipes int, size func(T) int, flush func(ctx context.Context, pipe int, batch []T)) *batcher[T] {
+	return &batcher[T]{in: make(chan T, maxBatch), pipes: pipes, size: size, flush: flush, landed: make(chan struct{}, 1)}
 }
 
 // add hands an item over to be flushed. It returns false where ctx is done before there is room for it.
@@ -41,26 +49,57 @@ func (b *batcher[T]) add(ctx context.Context, item T) bool {
 // answerNone stands for a script that Redis did not answer before the worker hung up.
 const answerNone = ""
 
-// run flushes batches with ctx, one at a time, until done is.
+// run flushes batches with ctx, one at a time through each pipe, until done is.
 func (b *batcher[T]) run(ctx context.Context, done <-chan struct{}) {
+	var running sync.WaitGroup
+	for pipe := range b.pipes {
+		running.Go(func() { b.runPipe(ctx, done, pipe) })
+	}
+	running.Wait()
+}
+
+func (b *batcher[T]) runPipe(ctx context.Context, done <-chan struct{}, pipe int) {
 	for {
-		select {
-		case <-done:
+		b.turn.Lock()
+		batch := b.gather(done)
+		b.flying.Add(1)
+		b.turn.Unlock()
+		if len(batch) == 0 {
 			return
-		case first := <-b.in:
-			b.flush(ctx, b.gather(first))
+		}
+		b.flush(ctx, pipe, batch)
+		b.flying.Add(-1)
+		select {
+		case b.landed <- struct{}{}:
+		default:
 		}
 	}
 }
 
-func (b *batcher[T]) gather(first T) []T {
-	batch, bytes := []T{first}, b.size(first)
+// gather waits for something to flush, and takes what else is ready. It returns nil once done is.
+func (b *batcher[T]) gather(done <-chan struct{}) (batch []T) {
+	bytes := 0
+	add := func(item T) { batch, bytes = append(batch, item), bytes+b.size(item) }
+	select {
+	case <-done:
+		return nil
+	case first := <-b.in:
+		add(first)
+	}
 	for len(batch) < maxBatch && bytes < maxBatchBytes {
 		select {
 		case item := <-b.in:
-			batch, bytes = append(batch, item), bytes+b.size(item)
+			add(item)
+			continue
 		default:
-			return batch
+		}
+		if b.flying.Load() == 0 {
+			break
+		}
+		select {
+		case item := <-b.in:
+			add(item)
+		case <-b.landed:
 		}
 	}
 	return batch

@@ -11,7 +11,10 @@ import (
 	"github.com/sgstreamd/sgstreamd/envelope"
 )
 
-// ledgerTTL is how long a consumer's last commit is remembered, for a reply that was lost.
+// commitPipes is how many commits of a worker may be on their way at once: while Redis works on one, the next can be sent.
+const commitPipes = 2
+
+// ledgerTTL is how long a consumer's last commits are remembered, for a reply that was lost.
 const ledgerTTL = 10 * time.Minute
 
 // maxForeignFields is how many of an entry's unknown fields a dead letter keeps: Lua can't pass on many more. The
@@ -90,20 +93,20 @@ func refusal(answer string) string {
 }
 
 // flushCommits commits a batch and passes on what became of it.
-func (w *Worker) flushCommits(ctx context.Context, batch []commitRequest) {
-	w.answered <- answered{batch, w.commit(ctx, batch)}
+func (w *Worker) flushCommits(ctx context.Context, pipe int, batch []commitRequest) {
+	w.answered <- answered{batch, w.commit(ctx, pipe, batch)}
 }
 
 // commit writes each outcome of a batch in one step, if its message is still ours. It returns "done" for each, or why nothing was
 // written, as commit.lua has it, or answerNone.
-func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
-	w.batchNumber++
+func (w *Worker) commit(ctx context.Context, pipe int, batch []commitRequest) []string {
+	w.batches[pipe]++
 	if w.split() {
 		return w.splitCommits(ctx, batch)
 	}
 	// Redis refuses a script, unrun, for a single key that its user may not use. Where that may be a stream
 	// which a plugin has chosen, the others must not suffer for it.
-	answers, err := w.runCommit(ctx, batch, func(err error) bool {
+	answers, err := w.runCommit(ctx, pipe, batch, func(err error) bool {
 		return isNoPerm(err) && slices.ContainsFunc(batch, func(r commitRequest) bool { return len(r.emits) > 0 })
 	})
 	if err == nil {
@@ -113,7 +116,7 @@ func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
 	switch {
 	case isNoPerm(err) && len(batch) > 1:
 		for i := range batch {
-			answers[i] = w.commit(ctx, batch[i:i+1])[0]
+			answers[i] = w.commit(ctx, pipe, batch[i:i+1])[0]
 		}
 	case isNoPerm(err):
 		answers[0] = err.Error()
@@ -122,7 +125,7 @@ func (w *Worker) commit(ctx context.Context, batch []commitRequest) []string {
 }
 
 // runCommit runs commit.lua for a batch, and returns "done" for each message, or why it was not committed.
-func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final func(error) bool) ([]string, error) {
+func (w *Worker) runCommit(ctx context.Context, pipe int, batch []commitRequest, final func(error) bool) ([]string, error) {
 	keys := w.scriptKeys(w.deadLettersHere(), w.ledgerKey(), w.deliveredKey(), w.deliveringKey())
 	own := newColumns(len(batch))
 	for i, r := range batch {
@@ -133,7 +136,7 @@ func (w *Worker) runCommit(ctx context.Context, batch []commitRequest, final fun
 	}
 	least, greatest := span(len(batch), func(i int) string { return batch[i].d.entry.Message.ID })
 	args := w.scriptArgs(
-		w.batchNumber, 0, ledgerTTL.Milliseconds(), now(),
+		w.batches[pipe], pipe, ledgerTTL.Milliseconds(), now(),
 		w.cfg.DeadLetters.MaxLen, w.cfg.Emits.MaxLen, seconds(w.cfg.Trace.TTL),
 		w.rememberedMS(), w.cfg.Once.Max, len(batch), least, greatest,
 	)
@@ -154,7 +157,7 @@ func (w *Worker) noteDue() {
 	w.nudge()
 }
 
-// ledgerKey is a hash that remembers this consumer's last commit.
+// ledgerKey is a hash that remembers this consumer's last commits.
 func (w *Worker) ledgerKey() string {
 	return w.ledgerPrefix() + w.cfg.Consumer
 }

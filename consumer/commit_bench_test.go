@@ -72,7 +72,7 @@ func (c *committer) taken(n int, step func(string, func())) []*delivery {
 	require.NoError(c.t, err)
 	entries, err := c.look(c.contexts.redis, ask{last[0].LastDeliveredID, n})
 	require.NoError(c.t, err)
-	c.noteSeen(seen{c.last, entries})
+	c.noteSeen(seen{after: c.last, entries: entries})
 	c.seen.after = last[0].LastDeliveredID
 	var deliveries []*delivery
 	step("take", func() { deliveries, err = c.take(c.contexts, n) })
@@ -103,7 +103,7 @@ func (c *committer) answered(deliveries []*delivery) []commitRequest {
 
 // commit commits the batch, and requires that everything of it was done.
 func (c *committer) commit(batch []commitRequest) {
-	answers := c.Worker.commit(c.contexts.redis, batch)
+	answers := c.Worker.commit(c.contexts.redis, 0, batch)
 	for i, r := range batch {
 		require.Equal(c.t, "done", answers[i])
 		r.d.ctx.end(nil)

@@ -55,8 +55,9 @@ func (d *delivery) held() heldLock {
 
 // flight is everything that was fetched and is not committed yet.
 type flight struct {
-	mu    sync.Mutex
-	limit int
+	mu       sync.Mutex
+	limit    int
+	reserved int // for what is being read ahead
 	// An entry can be here twice: with a group that was destroyed and made anew, it is delivered again.
 	now map[*delivery]struct{}
 }
@@ -69,7 +70,14 @@ func newFlight(limit int) *flight {
 func (f *flight) room() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.limit - len(f.now)
+	return f.limit - f.reserved - len(f.now)
+}
+
+// reserve keeps room for what is being read ahead, instead of what was kept before.
+func (f *flight) reserve(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reserved = n
 }
 
 // resize changes how many may be fetched. What is here beyond that stays.

@@ -64,11 +64,13 @@ func (w *Worker) intake(c contexts) {
 		pause(c.stopping, wait.NextBackOff())
 		failed = time.Now()
 	}
+	w.awaitAhead(c)
 }
 
 // round does what is due: the group, our own lost reads, the schedule, a sweep, and then one step of reading for as much
 // as there is room for.
 func (w *Worker) round(c contexts) error {
+	w.handAhead(c)
 	if !w.grouped {
 		if err := w.Prepare(c.redis); err != nil {
 			return err
@@ -76,7 +78,8 @@ func (w *Worker) round(c contexts) error {
 		w.grouped = true
 		w.setReady(nil)
 	}
-	if w.readLost {
+	// What is being read ahead is not lost: it is pending before it is known here.
+	if w.readLost && !(w.watching && w.readsAhead()) {
 		if err := w.adopt(c); err != nil {
 			return w.readFailed(err)
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // lookout waits for entries behind an id, as it is asked to, and reports to arrived, also after a while in which none came.
-// It takes nothing, so that a stop need not care what it is still waiting for.
+// Unless it reads ahead, it takes nothing, so that a stop need not care what it is still waiting for.
 func (w *Worker) lookout(ctx context.Context) {
 	for {
 		select {
@@ -19,7 +19,7 @@ func (w *Worker) lookout(ctx context.Context) {
 			if err != nil {
 				pause(ctx, readBlock/10) // the fetch will find out what is wrong
 			}
-			w.arrived <- seen{a.after, entries}
+			w.arrived <- seen{a.after, entries, err}
 		}
 	}
 }
@@ -29,6 +29,10 @@ func (w *Worker) look(ctx context.Context, a ask) ([]seenEntry, error) {
 	// The client's own XREAD allocates four times for each of an entry's names and values.
 	cmd := redis.NewRawCmd(ctx, "XREAD", "COUNT", a.count, "BLOCK", readBlock.Milliseconds(), "STREAMS", w.cfg.Stream, a.after)
 	cmd.SetFirstKeyPos(6)
+	if w.readsAhead() {
+		cmd = redis.NewRawCmd(ctx, "XREADGROUP", "GROUP", w.cfg.Group, w.cfg.Consumer, "COUNT", a.count, "BLOCK", readBlock.Milliseconds(), "STREAMS", w.cfg.Stream, ">")
+		cmd.SetFirstKeyPos(9)
+	}
 	if err := w.redis.Process(ctx, cmd); err != nil {
 		if err == redis.Nil {
 			err = nil

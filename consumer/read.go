@@ -15,10 +15,12 @@ const (
 	contention = time.Second
 )
 
-// There are two ways to read what is new. While nobody else reads, the lookout looks for entries by a plain read, and take.lua
-// takes what it has seen in one step, unless somebody was faster. From then on, for a while, it is fetch.lua that reads, with
-// the group, so that no worker looks at entries in vain. Either way an entry is read and known to the order in the same step.
-// Neither does anything behind the back of a worker that has stopped, as a blocked XREADGROUP would.
+// There are three ways to read what is new. Where nothing has to be done for a message to begin (no order is kept, no lock or trace
+// written, no delivery remembered), the lookout reads with the group, as any consumer does. Else it looks for entries by a plain
+// read, while nobody else reads, and take.lua takes what it has seen in one step, unless somebody was faster. From then on, for a
+// while, it is fetch.lua that reads, with the group, so that no worker looks at entries in vain. These two have an entry read and
+// known to the order in the same step, and do nothing behind the back of a worker that has stopped, as a blocked XREADGROUP does:
+// a worker that uses one waits for it when it stops, and gives back what it has brought.
 
 // reading is what the intake knows of what is new.
 type reading struct {
@@ -29,6 +31,8 @@ type reading struct {
 	watching  bool      // the lookout is out
 	contended time.Time // until when others are taken to read as well
 	entrySize int       // bytes of an entry, of those seen lately
+	asked     int       // what the lookout was sent out for last
+	brought   int       // what it has come back with
 }
 
 // ask is what the lookout is sent out for: as many entries as count behind an id.
@@ -37,10 +41,16 @@ type ask struct {
 	count int
 }
 
-// seen is what the lookout has seen behind an id.
+// seen is what the lookout has seen behind an id, or has read.
 type seen struct {
 	after   string
 	entries []seenEntry
+	err     error
+}
+
+// readsAhead is whether the lookout itself reads with the group.
+func (w *Worker) readsAhead() bool {
+	return w.cfg.Order == OrderNone && !w.cfg.Lock.Enabled && !w.cfg.Trace.Enabled && !w.cfg.Once.Enabled
 }
 
 // readOn takes what was seen, or fetches, and sends the lookout out again.
@@ -51,7 +61,7 @@ func (w *Worker) readOn(c contexts, room int) (err error) {
 		if batch, err = w.fetch(c, room); err == nil {
 			w.begin(c, batch)
 		}
-	case len(w.seen.entries) > 0:
+	case len(w.seen.entries) > 0 && !w.readsAhead():
 		if batch, err = w.take(c, room); err == nil && w.takeClaims() {
 			w.hand(c, batch)
 		} else if err == nil {
@@ -104,7 +114,7 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 		return nil, nil
 	}
 	w.last = text(reply[1])
-	w.seen = seen{w.last, w.seen.entries[len(entries):]}
+	w.seen = seen{after: w.last, entries: w.seen.entries[len(entries):]}
 	var batch []*delivery
 	answers := exceptions(reply[2:], len(entries), "ok")
 	for i, d := range found.messages {
@@ -147,19 +157,38 @@ func (w *Worker) lookOut() {
 	if w.watching || w.unread || w.full || len(w.seen.entries) > 0 {
 		return
 	}
-	w.watching = true
 	count := 1
 	if time.Now().After(w.contended) {
 		count = min(max(maxReadBytes/max(w.entrySize, 1), 1), maxRead)
 	}
+	if w.readsAhead() {
+		if count = w.roomAhead(count); count == 0 {
+			return
+		}
+		w.flight.reserve(count)
+	}
+	w.watching, w.asked = true, count
 	w.watch <- ask{w.last, count}
+}
+
+// roomAhead is for how many of so many entries there is room to be read ahead. While the stream has less than that, the lookout
+// waits for it, and leaves a half of the room to what is handed out again.
+func (w *Worker) roomAhead(count int) int {
+	room := w.flight.room()
+	if w.brought < w.asked {
+		room = (room + 1) / 2
+	}
+	return max(min(count, room), 0)
 }
 
 // noteSeen notes what the lookout has come back with. Where that is nothing, or others read as well, the fetch finds out
 // what there is: the stream may be another by now.
 func (w *Worker) noteSeen(s seen) {
-	w.watching = false
-	if len(s.entries) == 0 || s.after != w.last || time.Now().Before(w.contended) {
+	w.watching, w.brought = false, len(s.entries)
+	if w.readsAhead() {
+		w.unread = s.err != nil
+		w.readLost = w.readLost || s.err != nil
+	} else if len(s.entries) == 0 || s.after != w.last || time.Now().Before(w.contended) {
 		w.unread = true
 		return
 	}
@@ -170,5 +199,42 @@ func (w *Worker) noteSeen(s seen) {
 			bytes += len(text)
 		}
 	}
-	w.entrySize = bytes/len(s.entries) + 1
+	w.entrySize = bytes/max(len(s.entries), 1) + 1
+}
+
+// handAhead has what was read ahead handled. It goes before all else: it is ours already.
+func (w *Worker) handAhead(c contexts) {
+	if !w.readsAhead() {
+		return
+	}
+	select {
+	case s := <-w.arrived:
+		w.noteSeen(s)
+	default:
+	}
+	if w.watching {
+		return
+	}
+	batch := make([]*delivery, len(w.seen.entries))
+	for i, e := range w.seen.entries {
+		batch[i] = w.accept(c, w.decode(e.id, 1, "", e.fields))
+		batch[i].claimed = "ok"
+	}
+	w.seen = seen{}
+	w.flight.reserve(0)
+	if len(batch) > 0 {
+		w.hand(c, batch)
+	}
+}
+
+// awaitAhead waits for what is being read ahead when the worker stops, and has it given back.
+func (w *Worker) awaitAhead(c contexts) {
+	if w.readsAhead() && w.watching {
+		select {
+		case s := <-w.arrived:
+			w.noteSeen(s)
+		case <-c.redis.Done():
+		}
+	}
+	w.handAhead(c)
 }

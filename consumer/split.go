@@ -139,7 +139,7 @@ func (w *Worker) acknowledge(ctx context.Context, parts []*part) error {
 			batch[i].o.verb = verbAck
 		}
 	}
-	answers, err := w.runCommit(ctx, batch, never)
+	answers, err := w.runCommit(ctx, 0, batch, never)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (w *Worker) eachStream(ctx context.Context, parts []*part, write bool) erro
 
 // appendTo is append.lua's answer for each of the entries.
 func (w *Worker) appendTo(ctx context.Context, stream, ledger string, entries []entry, write bool) []string {
-	args := w.scriptArgs(fmt.Sprint(w.batchNumber, " append"), ledgerTTL.Milliseconds())
+	args := w.scriptArgs(fmt.Sprint(w.batches[0], " append"), ledgerTTL.Milliseconds())
 	for _, e := range entries {
 		if write {
 			args = append(append(args, e.maxLen, len(e.fields)), e.fields...)
@@ -172,7 +172,7 @@ func (w *Worker) eachStateSlot(ctx context.Context, parts []*part, write bool) e
 	slots := slices.Sorted(maps.Keys(shares))
 	number, replies, calls := "", make([][]any, len(slots)), make([]func(), len(slots))
 	if write {
-		number = fmt.Sprint(w.batchNumber, " state")
+		number = fmt.Sprint(w.batches[0], " state")
 	}
 	for i, slot := range slots {
 		keys := newScriptKeys(w.ledgerAt(slot, w.cfg.StatePrefix))

@@ -44,7 +44,7 @@ type stateAnswer struct {
 func StartState(client Client, cfg StateConfig) *State {
 	s := &State{cfg: cfg, redis: client, ended: make(chan struct{})}
 	// How large a value is shows only when it is there.
-	s.reads = newBatcher(func(stateRead) int { return 0 }, s.flush)
+	s.reads = newBatcher(1, func(stateRead) int { return 0 }, s.flush)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	go func() {
@@ -82,7 +82,7 @@ func (s *State) Get(ctx context.Context, plugin, key string) (value []byte, foun
 func noAnswer(ctx context.Context) error { return fmt.Errorf("redis did not answer: %w", ctx.Err()) }
 
 // flush asks for the values in one round trip and hands each to whoever waits for it, if anybody still does.
-func (s *State) flush(ctx context.Context, batch []stateRead) {
+func (s *State) flush(ctx context.Context, _ int, batch []stateRead) {
 	// A read that is under way does not end with its context, but at its deadline.
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()

@@ -111,7 +111,7 @@ func TestAKeyThatIsNoStringFailsItsReadOnly(t *testing.T) {
 	require.NoError(t, r.redis.Set(r.ctx, "sg:state:p:good", "1", 0).Err())
 	require.NoError(t, r.redis.HSet(r.ctx, "sg:state:p:bad", "a", "b").Err())
 	bad, good := stateRead{"sg:state:p:bad", make(chan stateAnswer, 1)}, stateRead{"sg:state:p:good", make(chan stateAnswer, 1)}
-	s.flush(r.ctx, []stateRead{bad, good})
+	s.flush(r.ctx, 0, []stateRead{bad, good})
 	a := <-bad.answer
 	require.ErrorContains(t, a.err, `key "sg:state:p:bad" is not a string; rename or delete it, or configure another state.prefix: WRONGTYPE`)
 	require.NotContains(t, a.err.Error(), "\n")

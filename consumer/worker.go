@@ -109,10 +109,9 @@ type Worker struct {
 	watch   chan ask      // sends the lookout out
 	arrived chan seen     // the lookout is back
 
-	// Owned by the commit batcher's goroutine.
-	batchNumber uint64
-	slotTags    map[int]string
-	committing  redis.UniversalClient
+	batches    [commitPipes]uint64 // commits so far, each owned by the goroutine of its pipe
+	slotTags   map[int]string      // owned by the goroutine of the first pipe, which is the only one where slots count
+	committing redis.UniversalClient
 
 	first   sync.Once
 	reading chan struct{}         // closed by first
@@ -133,7 +132,11 @@ func NewWorker(cfg WorkerConfig, client redis.UniversalClient, h Handler, m *Met
 		w.apart = w.otherSlots()
 	}
 	w.committing = newDurably(client, cfg.WaitReplicas, cfg.WaitTimeout, m.unconfirmed.WithLabelValues(cfg.Role, cfg.Platform).Inc, w.log)
-	w.commits = newBatcher(commitSize, w.flushCommits)
+	pipes := commitPipes
+	if w.split() {
+		pipes = 1
+	}
+	w.commits = newBatcher(pipes, commitSize, w.flushCommits)
 	w.answered = make(chan answered, 4)
 	w.hands = newHands(w.process)
 	w.setReady(errors.New("not started"))
