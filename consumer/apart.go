@@ -26,7 +26,7 @@ func ownName(stream string, clustered bool) string {
 
 // ownKeys are the keys that belong to the stream.
 func (w *Worker) ownKeys() []string {
-	return []string{w.ledgerKey(), w.scheduleKey(), w.orderKey(), w.auditKey(), w.deliveredKey(), w.deliveringKey()}
+	return []string{w.ledgerKey(), w.scheduleKey(), w.orderKey(), w.lanesKey(), w.auditKey(), w.deliveredKey(), w.deliveringKey()}
 }
 
 // checkOwnKeys returns an error where a Cluster does not have them in the stream's slot.

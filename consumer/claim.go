@@ -65,8 +65,7 @@ func (w *Worker) begun(d *delivery) (outcome, bool) {
 	}
 }
 
-// lockFor is the lock that the delivery needs. Its token names this delivery and no other, so that nobody
-// else can release it.
+// lockFor is the lock that the delivery needs, with its token as prelude.lua makes it.
 func (w *Worker) lockFor(d *delivery) heldLock {
 	m := &d.entry.Message
 	if !w.cfg.Lock.Enabled || !d.entry.Addressed || m.ChannelKey == "" {

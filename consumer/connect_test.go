@@ -26,8 +26,8 @@ import (
 // leastRights is all that the daemon's Redis user needs with the default keys, as docs/operations.md has it.
 const leastRights = "resetchannels -@all" +
 	" ~sg:stream:inbound ~sg:stream:outbound:* ~sg:stream:dlq" +
-	" ~sg:commit:* ~sg:schedule:* ~sg:order:* ~sg:autoclaim:audit:* ~sg:lock:channel:* ~sg:trace:* ~sg:state:* ~sg:delivered:* ~sg:delivering:*" +
-	" +hello +ping +eval +evalsha +type +get +mget +set +del +expire +pexpire +ttl +pttl +time +rename +hset +hget +hgetall +hmget +hdel +hlen +zadd +zrem +zscore +zrange +zrangebyscore +zrangebylex +zcard +zremrangebyscore +zremrangebyrank" +
+	" ~sg:commit:* ~sg:schedule:* ~sg:order:* ~sg:lanes:* ~sg:autoclaim:audit:* ~sg:lock:channel:* ~sg:trace:* ~sg:state:* ~sg:delivered:* ~sg:delivering:*" +
+	" +hello +ping +eval +evalsha +type +get +mget +set +del +expire +pexpire +pexpireat +ttl +pttl +time +rename +hset +hget +hgetall +hmget +hdel +hlen +hscan +zadd +zrem +zscore +zrange +zrangebyscore +zrangebylex +zcard +zremrangebyscore +zremrangebyrank" +
 	" +xadd +xread +xreadgroup +xack +xclaim +xpending +xrange +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo|consumers +xinfo|groups"
 
 // startAsUser starts a server with a user who has these rights, and a rig whose workers are that user.

@@ -43,6 +43,7 @@ func (e *examination) keys(ctx context.Context, w *Worker) error {
 		{w.cfg.DeadLetters.Stream, "stream", "what can't be handled stays pending"},
 		{w.scheduleKey(), "zset", "failed messages wait for autoclaim, whatever their delay"},
 		{w.orderKey(), "zset", "the order of channels can't be kept, so nothing is read"},
+		{w.lanesKey(), "hash", "the order of channels can't be kept, so nothing is read"},
 		{w.auditKey(), "hash", "takeovers are not audited"},
 		{w.deliveredKey(), "zset", "nothing is delivered"},
 		{w.deliveringKey(), "hash", "nothing is delivered"},

@@ -24,7 +24,6 @@ type delivery struct {
 	fields envelope.Fields
 	broken error  // why the entry could not be decoded
 	lane   string // where it stands in the order, as the scripts write it; empty where none is kept
-	member string // what stands there
 	trace  string // its trace hash, or empty where none is kept
 	ctx    lateContext
 	series *series

@@ -69,10 +69,10 @@ const tendPage = 100
 func (w *Worker) tend(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.heartbeatInterval())
 	defer cancel()
-	entry, member := "-", "-"
-	for entry != "" || member != "" {
+	entry, member, lane := "-", "-", "0"
+	for entry != "" || member != "" || lane != "" {
 		reply, err := w.scripts.tend.Run(ctx, w.redis, w.scriptKeys().keys,
-			w.scriptArgs(w.heartbeatInterval().Milliseconds(), entry, member, tendPage)...).Slice()
+			w.scriptArgs(w.heartbeatInterval().Milliseconds(), entry, member, tendPage, lane)...).Slice()
 		if err != nil {
 			w.log.Debug("what is parked could not be looked after; a peer may take it", "error", err)
 			return
@@ -81,7 +81,7 @@ func (w *Worker) tend(ctx context.Context) {
 			w.log.Warn("messages of ordered channels are pending no more, without the daemons having finished them: acknowledged or purged by somebody else, or trimmed",
 				"messages", n)
 		}
-		if entry, member = text(reply[0]), text(reply[1]); entry != "" {
+		if entry, member, lane = text(reply[0]), text(reply[1]), text(reply[3]); entry != "" {
 			entry = idAfter(entry)
 		}
 	}

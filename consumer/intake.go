@@ -148,7 +148,7 @@ func (w *Worker) readFailed(err error) error {
 
 // decode makes a delivery of an entry.
 func (w *Worker) decode(id string, count int64, lane string, fields envelope.Fields) *delivery {
-	d := &delivery{fields: fields, lane: lane, member: memberOf(lane, id)}
+	d := &delivery{fields: fields, lane: lane}
 	d.entry, d.broken = envelope.Decode(w.cfg.Stream, id, count, fields, w.cfg.MaxPayload)
 	d.entry.Message.Stream, d.entry.Message.ID, d.entry.Message.Attempt = w.cfg.Stream, id, count
 	d.trace = w.traceKey(d.entry.Message.TraceID)

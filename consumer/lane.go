@@ -1,14 +1,11 @@
 package consumer
 
-import (
-	"strconv"
-	"strings"
-)
+import "strconv"
 
 // mostWalked is how many values of a payload its channel is looked for in, as order.lua has it.
 const mostWalked = 5000
 
-// laneOf is the lane of an entry with this data, as lane_of of order.lua finds it: "<length>:<channel>:", or empty where its
+// laneOf is the lane of an entry with this data, as lane_of of order.lua finds it: "<length>:<channel>:" with more colons behind it, or empty where its
 // order is not kept. The two must agree on every payload, broken ones included, since either may register an entry and
 // the scripts take it off again.
 func laneOf(order, channelKey, data string) string {
@@ -43,20 +40,9 @@ func laneOf(order, channelKey, data string) string {
 	if channel == "" || !known || !addressed {
 		return ""
 	}
-	return strconv.Itoa(len(channel)) + ":" + channel + ":"
-}
-
-// idDigits is how many digits the order has of either number of an id.
-const idDigits = len("18446744073709551615")
-
-// memberOf is an entry's member of the order, as order.lua makes it; empty for a lane that is.
-func memberOf(lane, id string) string {
-	if lane == "" {
-		return ""
-	}
-	ms, seq, _ := strings.Cut(id, "-")
-	const zeros = "00000000000000000000"
-	return lane + zeros[min(len(ms), idDigits):] + ms + "-" + zeros[min(len(seq), idDigits):] + seq
+	const colons = ":::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::" // as many as a lane has bytes at least
+	length := strconv.Itoa(len(channel))
+	return length + ":" + channel + colons[:max(len(colons)-len(length)-1-len(channel), 1)]
 }
 
 // scan walks over a msgpack payload.

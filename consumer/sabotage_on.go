@@ -21,7 +21,7 @@ func sabotaged(script string) string {
 			"local verdict = lost(id, count)", "local verdict",
 			"else verdict = 'fenced' end", "end",
 		},
-		"order": append([]string{"local function is_next(lane, id)\n", "local function is_next(lane, id)\n  if true then return true end\n", "if begun[lane] then", "if false then"}, orderOfCommits...),
+		"order": append([]string{"local function is_next(lane, id)\n", "local function is_next(lane, id)\n  if true then return true end\n", "elseif begun[lane] then", "elseif false then"}, orderOfCommits...),
 	}
 	return strings.NewReplacer(breaks[os.Getenv("SABOTAGE")]...).Replace(script)
 }

@@ -111,7 +111,7 @@ func runSure(ctx context.Context, c redis.UniversalClient, log *slog.Logger, s *
 // scriptKeys returns the keys that every script gets, and those that only one does. What prelude.lua says of KEYS and
 // scriptArgs belong together.
 func (w *Worker) scriptKeys(more ...string) *scriptKeys {
-	return newScriptKeys(append([]string{w.cfg.Stream, w.scheduleKey(), w.orderKey()}, more...)...)
+	return newScriptKeys(append([]string{w.cfg.Stream, w.scheduleKey(), w.orderKey(), w.lanesKey()}, more...)...)
 }
 
 // scriptArgs returns the arguments that every script gets, and those that only one does.
@@ -119,9 +119,14 @@ func (w *Worker) scriptArgs(more ...any) []any {
 	return append([]any{w.cfg.Group, w.cfg.Consumer, w.cfg.Order, w.cfg.ChannelKey}, more...)
 }
 
-// orderKey is a sorted set of what is pending of the channels whose order is kept; order.lua says how.
+// orderKey is a sorted set of what is pending of channels of which there is more than one message; order.lua says how.
 func (w *Worker) orderKey() string {
 	return "sg:order:" + w.own + ":" + w.cfg.Group
+}
+
+// lanesKey is a hash of the channels of which something is pending, where their order is kept.
+func (w *Worker) lanesKey() string {
+	return "sg:lanes:" + w.own + ":" + w.cfg.Group
 }
 
 // columns are what the scripts that take and that commit get of messages, one thing of all of them after the other. Messages have a
@@ -136,9 +141,8 @@ func newColumns(n int) columns {
 	return columns{make([]*delivery, n), make([]heldLock, n), make([]string, n)}
 }
 
-// appendColumns adds the locks and the traces to the keys, and appends whether there are any, the ids, the members of the order where
-// one is kept, and the tokens where there are locks. Text goes as a pointer: one more word for each would have to be
-// allocated otherwise.
+// appendColumns adds the locks and the traces to the keys, and appends whether there are any, the ids, and the lanes where an
+// order is kept. Text goes as a pointer: one more word for each would have to be allocated otherwise.
 func (w *Worker) appendColumns(args []any, keys *scriptKeys, c columns) []any {
 	hasLocks := keys.addEach(len(c.locks), func(i int) string { return c.locks[i].key })
 	hasTraces := keys.addEach(len(c.traces), func(i int) string { return c.traces[i] })
@@ -148,12 +152,7 @@ func (w *Worker) appendColumns(args []any, keys *scriptKeys, c columns) []any {
 	}
 	for _, d := range c.messages {
 		if w.cfg.Order != OrderNone {
-			args = append(args, &d.member)
-		}
-	}
-	for i := range c.locks {
-		if hasLocks {
-			args = append(args, &c.locks[i].token)
+			args = append(args, &d.lane)
 		}
 	}
 	return args

@@ -67,7 +67,7 @@ func TestAWorkerDoesItsWorkOnAClusterWithoutAHashTagAndSaysWhatItCantPromise(t *
 	require.Equal(t, "ERRORED", r.trace("used up")["state"])
 	require.Equal(t, "3", r.trace("used up")["attempt"])
 	require.Zero(t, r.redis.Exists(r.ctx, r.in.Lock.Prefix+"c").Val(), "the lock is released")
-	require.Zero(t, r.redis.ZCard(r.ctx, r.ownKey("order")).Val())
+	require.Empty(t, r.orderLeft())
 	require.Zero(t, r.redis.ZCard(r.ctx, r.ownKey("schedule")).Val())
 	require.EqualValues(t, 2, w.counted("sgstreamd_messages_dead_lettered_total"))
 
@@ -221,7 +221,7 @@ func TestOnAClusterWithoutAHashTagChannelsKeepTheirOrder(t *testing.T) {
 	require.Equal(t, want, perChannel(r.replies()))
 	require.Empty(t, p.broken)
 	r.awaitNothingPending()
-	eventually(t, "the order is empty", func() bool { return r.redis.ZCard(r.ctx, r.ownKey("order")).Val() == 0 })
+	eventually(t, "the order is empty", func() bool { return len(r.orderLeft()) == 0 })
 }
 
 // A worker that dies behind its emits and before the acknowledgement leaves a message that is answered again.
@@ -327,7 +327,7 @@ func TestOnAClusterWithoutAHashTagAResultThatAnEarlierMessageOvertakesIsMadeAgai
 	r.sendTo("c", true, "late")
 	receive(t, s.begun, "the late one's call")
 	r.claimAs("python", early, time.Hour, 1)
-	eventually(t, "the early one is known", func() bool { return r.redis.ZCard(r.ctx, r.ownKey("order")).Val() == 2 })
+	eventually(t, "the early one is known", func() bool { return len(r.orderLeft()) == 2 })
 	close(s.release)
 	r.awaitReplies("early", "late")
 	require.Equal(t, []string{"early", "late"}, r.replies())
@@ -345,11 +345,11 @@ func TestOnAClusterWithoutAHashTagWhatFollowsAMessageThatIsGoneNeedNotWait(t *te
 	id := r.sendTo("c", true, "acknowledged")
 	receive(t, s.begun, "the call")
 	r.sendTo("c", true, "next")
-	eventually(t, "the next one is parked", func() bool { return r.redis.ZCard(r.ctx, r.ownKey("order")).Val() == 2 })
+	eventually(t, "the next one is parked", func() bool { return len(r.orderLeft()) == 2 })
 	require.NoError(t, r.redis.XAck(r.ctx, r.in.Stream, r.in.Group, id).Err())
 	close(s.release)
 	r.awaitReplies("next")
-	eventually(t, "the order is empty", func() bool { return r.redis.ZCard(r.ctx, r.ownKey("order")).Val() == 0 })
+	eventually(t, "the order is empty", func() bool { return len(r.orderLeft()) == 0 })
 }
 
 func TestOnAClusterWithoutAHashTagAReplyIsDeliveredOnce(t *testing.T) {

@@ -1,7 +1,7 @@
 -- Begins the handling of a batch of messages: takes the channel's lock where one is wanted, and reports CLAIMED. A
 -- message whose lock another holds is parked, charged no try, and scheduled to be looked at again.
 --
--- KEYS[4..] keys that ARGV names by position
+-- KEYS[5..] keys that ARGV names by position
 -- ARGV[5] now (Unix seconds), [6] lock TTL (ms), [7] trace TTL (s), [8] how many messages the batch has, [9] the least and
 --   [10] the greatest of their ids, then for each message
 --   id, delivery count, lock key's position (0 = none; -1 = one in another Cluster slot, which another holds), token, trace

@@ -1,14 +1,13 @@
 -- Commits a batch of finished messages, each in one step or not at all.
 --
--- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] what was delivered, KEYS[7] what is being delivered (both as deliver.lua has
+-- KEYS[5] dead letters, KEYS[6] ledger, KEYS[7] what was delivered, KEYS[8] what is being delivered (both as deliver.lua has
 --   them), then the messages' locks, the messages' traces, and keys that ARGV names by position
 -- ARGV[5] batch number, [6] the pipe that it comes through, [7] ledger TTL (ms), [8] now (Unix seconds), [9] dead letters' MAXLEN,
 --   [10] MAXLEN of a stream that is emitted to, [11] trace TTL (s), [12] how long a delivery is remembered (ms; 0 = it is not),
 --   [13] how many are, [14] how many messages the batch has, [15] the least and [16] the greatest of their ids, [17] whether KEYS
 --   has locks and [18] whether it has traces, one for each message (the stream's key stands for none); then columns, which have one for
 --   each message:
---   ids; where an order is kept, members of the order ('' = none); where there are locks, tokens; and where deliveries are
---   remembered, message_keys ('' = this one is not), and what is known: "delivered", "undelivered", "doubtful" (delivered, and put
+--   ids; where an order is kept, lanes ('' = none); and where deliveries are remembered, message_keys ('' = this one is not), and what is known: "delivered", "undelivered", "doubtful" (delivered, and put
 --   back all the same) or '' (nobody knows)
 --   and then runs of messages that have so much in common that it is sent once, since each text of ARGV takes Redis as long as a quarter of a
 --   command: verb, delivery count, how many messages, how many arguments each has, the number of streams that it emits to, these keys'
@@ -30,12 +29,12 @@
 --
 -- The ledger remembers the last batch of each pipe of this consumer, which sends one at a time through each: a batch
 -- whose reply was lost and which is sent again is answered from it.
-local ledger, number, pipe = KEYS[5], ARGV[5], ARGV[6]
+local ledger, number, pipe = KEYS[6], ARGV[5], ARGV[6]
 local now, dead_maxlen, emit_maxlen, trace_ttl = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local remembers = ARGV[12] ~= '0'
 
-local last = redis.pcall('HMGET', ledger, 'batch' .. pipe, 'reply' .. pipe)
-if last[1] == number then return cjson.decode(last[2]) end
+local before = redis.pcall('HMGET', ledger, 'batch' .. pipe, 'reply' .. pipe)
+if before[1] == number then return cjson.decode(before[2]) end
 
 local size, behind_columns = tonumber(ARGV[14]), 19
 local function column(is_there)
@@ -44,66 +43,57 @@ local function column(is_there)
   return behind_columns - size - 1
 end
 local has_locks, has_traces = ARGV[17] == '1', ARGV[18] == '1'
-local ids, members, tokens = column(true), column(ordered ~= 'none'), column(has_locks)
+local ids, lane_names = column(true), column(ordered ~= 'none')
 local message_keys, tolds = column(remembers), column(remembers)
-local locks = has_locks and 7
-local traces = has_traces and 7 + (locks and size or 0)
+local locks = has_locks and 8
+local traces = has_traces and 8 + (locks and size or 0)
 
 local due = 'done'
 
--- Puts a message that is ours back, to be handed out again.
-local function put_back(m, count, at)
-  give(parked, m.id, count)
-  hand_out_at(m.id, count, at)
+-- The message that is being committed: its number in the batch, its verb, id and delivery count, also as ARGV has that; its lane,
+-- lock and trace; the first and the last of its arguments, and the streams that it emits to; what is remembered of its delivery.
+-- These are no fields of a table, since all functions below read them: that would take as long as a command.
+local n, verb, id, count, attempt, lane, lock, hash, first, last, streams
+local message_key, told = '', ''
+
+-- Puts the message back, to be handed out again.
+local function put_back(deliveries, at)
+  give(parked, id, deliveries)
+  hand_out_at(id, deliveries, at)
   due = at == 0 and 'due' or due
 end
 
 -- What is done for all of the batch in one command, when all that can be refused was seen to: entries to be acknowledged,
--- members to be taken out of the order, locks to be released.
+-- lanes to be emptied, locks to be released.
 local acknowledged, left, released = {}, {}, {}
 local n_acknowledged, n_left, n_released = 0, 0, 0
 -- By id, what was finished here already: an entry can be in a batch twice.
 local finished = {}
 
--- Whether nothing at all is parked. Then nothing waits for its turn, and a message that is finished has no next one.
-local nobody_waits = ordered == 'none' or not redis.pcall('XPENDING', stream, group, '-', '+', '1', parked)[1]
-
--- The members that are alone in their lanes, where the whole order was looked at.
-local alone = {}
-local function look_at_order()
-  local lane, before
-  for _, name in ipairs(whole_order(size) or {}) do
-    if lane == lane_in(name) then
-      alone[before] = nil
-    else
-      lane, before, alone[name] = lane_in(name), name, true
-    end
-  end
-end
-
-local function is_alone(name) return nobody_waits or alone[name] end
+-- Where no lane has several entries, each message is alone in its own. Else the lanes are looked up together. A key of another
+-- type ends the script here, before it has written anything.
+local several = ordered ~= 'none' and redis.call('HLEN', lanes) >= 0 and redis.call('ZCARD', order) > 0
+local only = several and redis.call('HMGET', lanes, unpack(ARGV, lane_names + 1, lane_names + size))
+local function is_alone() return not several or only[n] == id end
 
 -- Takes a message out of its lane, whose next may run now.
-local function leave_lane(m)
-  if m.member == '' then return end
-  if is_alone(m.member) then
-    n_left = n_left + 1
-    left[n_left] = m.member
-    return
-  end
-  redis.call('ZREM', order, m.member)
-  if call_next(lane_in(m.member)) then due = 'due' end
+local function leave_lane()
+  leave(lane, id)
+  if call_next(lane) then due = 'due' end
 end
 
-local function finish(m)
+local function finish()
   n_acknowledged = n_acknowledged + 1
-  acknowledged[n_acknowledged], finished[m.id] = m.id, true
-  leave_lane(m)
+  acknowledged[n_acknowledged], finished[id] = id, true
+  if lane == '' then return end
+  if not is_alone() then return leave_lane() end
+  n_left = n_left + 1
+  left[n_left] = lane
 end
 
 local function finish_all()
   if acknowledged[1] then redis.call('XACK', stream, group, unpack(acknowledged)) end
-  if left[1] then redis.call('ZREM', order, unpack(left)) end
+  if left[1] then redis.call('HDEL', lanes, unpack(left)) end
   if released[1] then redis.call('DEL', unpack(released)) end
 end
 
@@ -125,20 +115,19 @@ end
 local verbs = {}
 
 -- All that is asked for is checked before the first of it is written.
-function verbs.ack(m)
-  local streams, first = m.streams, m.first
+function verbs.ack()
   for i = 1, #streams do
     local refused = unappendable(streams[i])
     if refused then return refused end
   end
   local writes
   local state = first + 2 * #streams
-  if state < m.last then
+  if state < last then
     local same, refused
-    same, writes, refused = changes(state, m.last)
+    same, writes, refused = changes(state, last)
     if refused then return refused end
     if not same then
-      put_back(m, m.count - 1, 0)
+      put_back(count - 1, 0)
       return 'conflict'
     end
   end
@@ -148,41 +137,41 @@ function verbs.ack(m)
     if failed then return failed end
   end
   for _, w in ipairs(writes or {}) do write(w) end
-  finish(m)
-  if m.trace then trace(m.trace, trace_ttl, 'COMPLETED', now, m.attempt, '') end
+  finish()
+  if hash then trace(hash, trace_ttl, 'COMPLETED', now, attempt, '') end
   return nil
 end
 
-local function trace_error(m)
-  if m.trace then trace(m.trace, trace_ttl, 'ERRORED', now, m.attempt, ARGV[m.first]) end
+local function trace_error()
+  if hash then trace(hash, trace_ttl, 'ERRORED', now, attempt, ARGV[first]) end
 end
 
-function verbs.retry(m)
-  put_back(m, m.count, clock() + tonumber(ARGV[m.first + 1]))
-  trace_error(m)
+function verbs.retry()
+  put_back(count, clock() + tonumber(ARGV[first + 1]))
+  trace_error()
   return nil
 end
 
-function verbs.dead(m)
-  local refused = unappendable(KEYS[4])
+function verbs.dead()
+  local refused = unappendable(KEYS[5])
   if refused then return refused end
   local fields = {
-    'original_stream', stream, 'original_msg_id', m.id, 'error', ARGV[m.first], 'attempt', m.count,
-    'data', ARGV[m.first + 1], 'ts', now, 'trace_id', ARGV[m.first + 2],
+    'original_stream', stream, 'original_msg_id', id, 'error', ARGV[first], 'attempt', count,
+    'data', ARGV[first + 1], 'ts', now, 'trace_id', ARGV[first + 2],
   }
-  for i = m.first + 3, m.last do fields[#fields + 1] = ARGV[i] end
-  refused = append(KEYS[4], dead_maxlen, unpack(fields))
+  for i = first + 3, last do fields[#fields + 1] = ARGV[i] end
+  refused = append(KEYS[5], dead_maxlen, unpack(fields))
   if refused then return refused end
-  finish(m)
-  trace_error(m)
+  finish()
+  trace_error()
   return nil
 end
 
 -- "return" is a word of Lua's. The entry is shown as idle, so that a peer which knows no schedule takes it, too.
-verbs['return'] = function(m)
-  if is_there(m.id) then
-    redis.call('XCLAIM', stream, group, parked, 0, m.id, 'IDLE', ARGV[m.first + 1], 'RETRYCOUNT', ARGV[m.first], 'JUSTID')
-    hand_out_at(m.id, ARGV[m.first], 0)
+verbs['return'] = function()
+  if is_there(id) then
+    redis.call('XCLAIM', stream, group, parked, 0, id, 'IDLE', ARGV[first + 1], 'RETRYCOUNT', ARGV[first], 'JUSTID')
+    hand_out_at(id, ARGV[first], 0)
   end
   return nil
 end
@@ -191,35 +180,35 @@ end
 local holders = locks and redis.call('MGET', unpack(KEYS, locks + 1, locks + size)) or {}
 
 -- Whether the message's lock, where it has one, is ours.
-local function has_lock(m) return not m.lock or holders[m.n] == m.token end
+local function has_lock() return not lock or holders[n] == token_of(id, attempt) end
 
--- Releases the message's lock, which is ours.
-local function release(m)
-  if not m.lock then return end
+-- Releases that lock.
+local function release()
+  if not lock then return end
   n_released = n_released + 1
-  released[n_released], holders[m.n] = m.lock, false
+  released[n_released], holders[n] = lock, false
 end
 
 -- Notes that a delivery was made whose acknowledgement is not written, so that the try that follows hears of it.
-local function doubt(m)
-  if m.message_key ~= '' and m.told ~= 'undelivered' then
-    redis.pcall('HSET', KEYS[7], m.message_key, clock() .. ' ' .. m.id .. ' ' .. m.count .. ' 1')
+local function doubt()
+  if message_key ~= '' and told ~= 'undelivered' then
+    redis.pcall('HSET', KEYS[8], message_key, clock() .. ' ' .. id .. ' ' .. count .. ' 1')
   end
 end
 
 -- Remembers that a reply was delivered, or forgets that its delivery was begun. Where nobody knows, what was begun stays
 -- known, as it does where the end of an earlier try is not known.
-local function remember(m)
-  local delivered, delivering = KEYS[6], KEYS[7]
-  if m.message_key == '' or m.told == '' then return end
-  if m.told == 'doubtful' then return doubt(m) end
-  if m.told == 'undelivered' then
-    local mark = redis.pcall('HGET', delivering, m.message_key)
-    if type(mark) == 'string' and string.sub(mark, -2) == ' 0' then redis.pcall('HDEL', delivering, m.message_key) end
+local function remember()
+  local delivered, delivering = KEYS[7], KEYS[8]
+  if message_key == '' or told == '' then return end
+  if told == 'doubtful' then return doubt() end
+  if told == 'undelivered' then
+    local mark = redis.pcall('HGET', delivering, message_key)
+    if type(mark) == 'string' and string.sub(mark, -2) == ' 0' then redis.pcall('HDEL', delivering, message_key) end
     return
   end
-  redis.pcall('HDEL', delivering, m.message_key)
-  redis.pcall('ZADD', delivered, clock(), m.message_key)
+  redis.pcall('HDEL', delivering, message_key)
+  redis.pcall('ZADD', delivered, clock(), message_key)
   redis.pcall('ZREMRANGEBYSCORE', delivered, '-inf', clock() - ARGV[12])
   redis.pcall('ZREMRANGEBYRANK', delivered, 0, -1 - tonumber(ARGV[13]))
   redis.pcall('PEXPIRE', delivered, ARGV[12])
@@ -227,43 +216,41 @@ end
 
 -- Whether an earlier message of its channel has turned up since this one was begun. What was delivered already is not
 -- made undone by that; and of an order that somebody has deleted, nothing earlier is known.
-local function is_overtaken(m)
-  if m.member == '' or is_alone(m.member) or m.verb ~= 'ack' and m.verb ~= 'dead' then return false end
-  if m.message_key ~= '' and m.told == 'delivered' then return false end
-  local lane = lane_in(m.member)
-  if firsts(lane, '1')[1] == m.member then return false end
-  local first = first_of(lane)
-  return first and first ~= m.id
+local function is_overtaken()
+  if lane == '' or is_alone() or verb ~= 'ack' and verb ~= 'dead' then return false end
+  if message_key ~= '' and told == 'delivered' then return false end
+  if firsts(lane, '1')[1] == id then return false end
+  local turn = first_of(lane)
+  return turn and turn ~= id
 end
 
-local function commit(m)
-  local refused = finished[m.id] and 'gone' or lost(m.id, m.count)
-  if refused or m.verb == 'lost' then
+local function commit()
+  local refused = finished[id] and 'gone' or lost(id, count)
+  if refused or verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
-    if has_lock(m) then release(m) end
-    if refused == 'gone' then leave_lane(m) end
+    if has_lock() then release() end
+    if refused == 'gone' and lane ~= '' then leave_lane() end
     return refused or 'fenced'
   end
-  if not has_lock(m) then return 'fenced' end
-  if is_overtaken(m) then
-    give(parked, m.id, m.count - 1)
-    if call_next(lane_in(m.member)) then due = 'due' end
-    release(m)
+  if not has_lock() then return 'fenced' end
+  if is_overtaken() then
+    give(parked, id, count - 1)
+    if call_next(lane) then due = 'due' end
+    release()
     return 'overtaken'
   end
-  refused = verbs[m.verb](m)
+  refused = verbs[verb]()
   if refused == 'conflict' then
-    release(m)
-    doubt(m)
+    release()
+    doubt()
   end
   if refused then return refused end
-  release(m)
-  remember(m)
+  release()
+  remember()
   return nil
 end
 
 look_up(ARGV[15], ARGV[16], size)
-if not nobody_waits then look_at_order() end
 
 -- A message's key in one of the columns of KEYS, or nil where it has none.
 local function key_in(column, n)
@@ -271,22 +258,22 @@ local function key_in(column, n)
   return key ~= stream and key or nil
 end
 
--- One table for all messages, one after the other: to make one for each takes as long as a command.
-local reply, m = { due }, { n = 0, member = '', message_key = '', told = '' }
+local reply = { due }
 local i = behind_columns
-while m.n < size do
-  local messages, width, emits = ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-  m.verb, m.attempt, m.count, m.streams = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), {}
-  for e = 1, emits do m.streams[e] = KEYS[tonumber(ARGV[i + 4 + e])] end
+n = 0
+while n < size do
+  local messages, width, emits = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+  verb, attempt, count, streams = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), {}
+  for e = 1, emits do streams[e] = KEYS[tonumber(ARGV[i + 4 + e])] end
   i = i + 5 + emits
-  for n = m.n + 1, m.n + messages do
-    m.n, m.id, m.first, m.last = n, ARGV[ids + n], i, i + width - 1
-    if members then m.member = ARGV[members + n] end
-    if locks then m.lock, m.token = key_in(locks, n), ARGV[tokens + n] end
-    if traces then m.trace = key_in(traces, n) end
-    if remembers then m.message_key, m.told = ARGV[message_keys + n], ARGV[tolds + n] end
+  for _ = 1, messages do
+    n = n + 1
+    id, lane = ARGV[ids + n], lane_names and ARGV[lane_names + n] or ''
+    lock, hash = locks and key_in(locks, n), traces and key_in(traces, n)
+    if remembers then message_key, told = ARGV[message_keys + n], ARGV[tolds + n] end
+    first, last = i, i + width - 1
     i = i + width
-    local refused = commit(m)
+    local refused = commit()
     if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
   end
 end

@@ -1,14 +1,14 @@
 -- Begins the delivery of a batch of replies, each of which is known by its message_key: what was delivered already is
 -- not delivered again, and a delivery that was begun before and whose end nobody knows is told from a first one.
 --
--- KEYS[4] what was delivered: a sorted set of message_keys by the moment (ms)
--- KEYS[5] what is being delivered: a hash of message_keys, whose values are "<ms> <id> <delivery count> <1 or 0>": the try
+-- KEYS[5] what was delivered: a sorted set of message_keys by the moment (ms)
+-- KEYS[6] what is being delivered: a hash of message_keys, whose values are "<ms> <id> <delivery count> <1 or 0>": the try
 --   that has begun last, and whether the end of one before it is not known
 -- ARGV[5] how long a delivery is remembered (ms), then for each message its id, delivery count, message_key and the time
 --   until it is looked at again, if another of its message_key is being delivered (ms)
 -- Reply: for each message "ok", "maybe" (it may have been delivered), "delivered", "busy" (another of its message_key is
 --   being delivered: this one is parked, charged no try), "fenced" or "gone"
-local delivered, delivering, moment = KEYS[4], KEYS[5], clock()
+local delivered, delivering, moment = KEYS[5], KEYS[6], clock()
 
 for key, kind in pairs({ [delivered] = 'zset', [delivering] = 'hash' }) do
   local found = redis.call('TYPE', key).ok

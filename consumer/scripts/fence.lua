@@ -9,7 +9,7 @@ for i = 5, #ARGV, 3 do
   local refused = lost(id, count)
   if not refused then
     give(consumer, id, count)
-    if lane ~= '' and firsts(lane, '1')[1] ~= member(lane, id) and (first_of(lane) or id) ~= id then refused = 'overtaken' end
+    if lane ~= '' and firsts(lane, '1')[1] ~= id and (first_of(lane) or id) ~= id then refused = 'overtaken' end
   end
   reply[#reply + 1] = refused or 'ok'
 end

@@ -1,7 +1,7 @@
 -- Touches everything that is in flight, so that no peer takes it for abandoned, and renews the locks that are held.
 -- It checks that each is still ours first: an unguarded XCLAIM would steal it back from whom it was given to.
 --
--- KEYS[4..] lock keys that ARGV names by position
+-- KEYS[5..] lock keys that ARGV names by position
 -- ARGV[5] lock TTL (ms), then for each message its id, delivery count, lock key's position (0 = none), token
 -- Reply: for each message "ok", "fenced" (another's by now, or its lock is), or "gone"
 local reply = {}

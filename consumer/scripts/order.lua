@@ -1,8 +1,13 @@
 -- Stands behind prelude.lua in the scripts that read, finish or hand out entries whose channel's order is kept.
 --
--- The order: a sorted set with a member for every pending entry whose channel's order is kept. All scores are 0, so its
--- members stand in the order of their bytes: "<length>:<channel>:", which is the entry's lane, and then its id with
--- leading zeros. The first of a lane may run; the others are parked, and scheduled when all before them are done.
+-- The order: which entries of a channel are pending, where its order is kept. What there is of a channel is its lane,
+-- "<length>:<channel>:", and as many colons more as make it longer than the 64 bytes (hash-max-listpack-value) up to which Redis keeps a hash as a list
+-- that it searches. The hash "lanes" has a field for each: the id of its only entry, or '' where it has more. Those are members of the sorted set
+-- "order", whose scores are all 0, so that they stand in the order of their bytes: the lane, and then the id with leading
+-- zeros. The first of a lane may run; the others are parked, and scheduled when all before them are done.
+--
+-- Most channels have one message pending, and a hash takes in and gives up many of these at once, at a third of what a sorted set
+-- takes for each.
 
 -- Reads the head of the msgpack value at position i of s. It returns where its body begins, the body's bytes, and how
 -- many values follow as its elements; or nil where there is no value.
@@ -58,6 +63,8 @@ local function text(s, i)
   return string.sub(s, body, body + bytes - 1)
 end
 
+local shortest_lane = 65
+
 -- The lane of an entry with these fields, or nil where its order is not kept: it names no channel, or is not addressed
 -- where only that counts.
 local function lane_of(fields)
@@ -81,7 +88,8 @@ local function lane_of(fields)
     if not i then return nil end
   end
   if not channel or channel == '' or not addressed then return nil end
-  return #channel .. ':' .. channel .. ':'
+  local lane = #channel .. ':' .. channel .. ':'
+  return lane .. string.rep(':', shortest_lane - #lane)
 end
 
 local zeros = '00000000000000000000'
@@ -96,44 +104,63 @@ local function id_of(name)
   return ms .. '-' .. seq
 end
 
-local sub = string.sub
-local function lane_in(name) return sub(name, 1, -42) end
+local function lane_in(name) return string.sub(name, 1, -42) end
 
--- The first members of a lane, as many as asked for.
-local function firsts(lane, n)
+-- The first members that the sorted set has of a lane, as many as asked for.
+local function members(lane, n)
   return redis.call('ZRANGEBYLEX', order, '[' .. lane, '(' .. string.sub(lane, 1, -2) .. ';', 'LIMIT', '0', n)
 end
 
--- The whole order, where it is not much more than a batch of so many; else nil. One look for all costs a fraction of one
--- for each.
-local function whole_order(batch)
-  local known = redis.pcall('ZCARD', order)
-  if type(known) == 'table' or known > 4 * batch then return nil end
-  return redis.call('ZRANGE', order, '0', '-1')
+-- The ids of a lane's first entries, as many as asked for.
+local function firsts(lane, n)
+  local only = redis.call('HGET', lanes, lane)
+  if only and only ~= '' then return { only } end
+  local names = members(lane, n)
+  for i = 1, #names do names[i] = id_of(names[i]) end
+  return names
+end
+
+-- Puts an entry into a lane.
+local function enter(lane, id)
+  local only = redis.call('HGET', lanes, lane)
+  if only == id then return end
+  if not only and not members(lane, '1')[1] then
+    redis.call('HSET', lanes, lane, id)
+    return
+  end
+  redis.call('HSET', lanes, lane, '')
+  redis.call('ZADD', order, '0', member(lane, id))
+  if only and only ~= '' then redis.call('ZADD', order, '0', member(lane, only)) end
+end
+
+-- Takes an entry out of its lane.
+local function leave(lane, id)
+  local only = redis.call('HGET', lanes, lane)
+  if only ~= id then redis.call('ZREM', order, member(lane, id)) end
+  if only == id or only == '' and not members(lane, '1')[1] then redis.call('HDEL', lanes, lane) end
 end
 
 -- The id of the first of a lane that is pending, and the pending list's word on it; or nil. What is not pending any
 -- more (acknowledged by hand), or not in the stream, must not keep the others waiting.
 local function first_of(lane)
   while true do
-    local name = firsts(lane, '1')[1]
-    if not name then return nil end
-    local id = id_of(name)
+    local id = firsts(lane, '1')[1]
+    if not id then return nil end
     local p = pending(id)
     -- What was trimmed while it waited has no turn: the sweep acknowledges it, and tells.
     if p and (p[2] ~= parked or is_there(id)) then return id, p end
-    redis.call('ZREM', order, name)
+    leave(lane, id)
   end
 end
 
--- Whether a member of the lane may run: all before it are done, and none behind it runs already.
+-- Whether an entry of the lane may run: all before it are done, and none behind it runs already.
 local function is_next(lane, id)
   local two = firsts(lane, '2')
-  if two[1] ~= member(lane, id) then
+  if two[1] ~= id then
     if first_of(lane) ~= id then return false end
     two = firsts(lane, '2')
   end
-  local p = two[2] and pending(id_of(two[2]))
+  local p = two[2] and pending(two[2])
   return not p or p[2] == parked
 end
 

@@ -1,11 +1,11 @@
--- Stands in front of every other script. KEYS[1] is the stream, KEYS[2] its schedule, KEYS[3] its order; ARGV[1] is the
--- group, ARGV[2] this consumer, ARGV[3] what the order holds ("none", "addressed" or "channel"), and ARGV[4] the key
+-- Stands in front of every other script. KEYS[1] is the stream, KEYS[2] its schedule, KEYS[3] its order and KEYS[4] that
+-- order's lanes; ARGV[1] is the group, ARGV[2] this consumer, ARGV[3] what the order holds ("none", "addressed" or "channel"), and ARGV[4] the key
 -- under which a payload names its channel. Scripts for other slots of a Cluster than the stream's have other KEYS, and use
--- nothing of this that needs the three.
+-- nothing of this that needs the four.
 --
 -- Lua does not roll back: what a script must write is asked for before its first write, and what it need not
 -- write (traces, audits, counters) is written with pcall.
-local stream, schedule, order = KEYS[1], KEYS[2], KEYS[3]
+local stream, schedule, order, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, ordered, channel_key = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 -- What is looked for once, and not at each use.
 local redis, ARGV, KEYS, tonumber, type, unpack = redis, ARGV, KEYS, tonumber, type, unpack
@@ -44,6 +44,10 @@ local function lost(id, count)
   return nil
 end
 
+-- The token of a lock that a message holds. It names this delivery and no other, so that nobody else can release the lock.
+local token_prefix = (consumer or '') .. ' '
+local function token_of(id, count) return token_prefix .. id .. ' ' .. count end
+
 local function is_there(id) return redis.call('XRANGE', stream, id, id, 'COUNT', '1')[1] ~= nil end
 
 -- Gives an entry to an owner, with a delivery count, and touches it. XCLAIM takes an entry that was trimmed away out
@@ -53,9 +57,16 @@ local function give(owner, id, count)
   if is_there(id) then redis.call('XCLAIM', stream, group, owner, '0', id, 'RETRYCOUNT', count, 'JUSTID') end
 end
 
+-- Redis's own clock in ms, so that workers whose clocks differ agree on when something is due.
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
 -- Writes a transition of the trace hash and sees to it that the hash expires. The trace serves observers: a
 -- key of another type is left as it is. A hash that had all fields already is one of ours, which expires; and only such
 -- a one can have an error to be removed, when its next try begins.
+local trace_until -- by Redis's clock: this spares Redis to rewrite the command for its replicas
 local function trace(key, ttl, state, now, attempt, why)
   local added = redis.pcall('HSET', key, 'state', state, 'updated_at', now, 'worker', consumer, 'attempt', attempt)
   if type(added) == 'table' then return end
@@ -65,10 +76,11 @@ local function trace(key, ttl, state, now, attempt, why)
     redis.pcall('HDEL', key, 'error')
   end
   if added == 0 then return end
+  trace_until = trace_until or string.format('%d', clock() + 1000 * ttl)
   if redis.REDIS_VERSION_NUM then -- from 7.0 on
-    redis.pcall('EXPIRE', key, ttl, 'NX')
+    redis.pcall('PEXPIREAT', key, trace_until, 'NX')
   elseif redis.pcall('TTL', key) == -1 then
-    redis.pcall('EXPIRE', key, ttl)
+    redis.pcall('PEXPIREAT', key, trace_until)
   end
 end
 
@@ -96,12 +108,6 @@ local function append(key, maxlen, ...)
     if string.find(added.err, sign, 1, true) then error(added.err) end
   end
   return added.err
-end
-
--- Redis's own clock in ms, so that workers whose clocks differ agree on when something is due.
-local function clock()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
 -- The schedule: a sorted set of what is parked and is to be handed out at a time, in ms of Redis's clock. Its

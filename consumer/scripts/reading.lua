@@ -15,7 +15,7 @@ end
 -- Registers an entry in the order, and parks it, charged no try, where it is not the first of its lane. It returns whether
 -- it may run.
 local function register(id, lane)
-  redis.call('ZADD', order, '0', member(lane, id))
+  enter(lane, id)
   if is_next(lane, id) then return true end
   redis.call('XCLAIM', stream, group, parked, '0', id, 'RETRYCOUNT', '0', 'JUSTID')
   return false
@@ -23,7 +23,11 @@ end
 
 -- Whether so many are in the order already that no more are to be read; or an error, where it is none.
 local function is_full(most)
-  local known = redis.pcall('ZCARD', order)
-  if type(known) ~= 'table' then return known >= most end
-  return nil, redis.error_reply('ERR key "' .. order .. '" is no order of channels; delete it: ' .. known.err)
+  local known, several = redis.pcall('HLEN', lanes), redis.pcall('ZCARD', order)
+  for key, answer in pairs({ [lanes] = known, [order] = several }) do
+    if type(answer) == 'table' then
+      return nil, redis.error_reply('ERR key "' .. key .. '" is no order of channels; delete it: ' .. answer.err)
+    end
+  end
+  return known + several >= most
 end

@@ -4,7 +4,7 @@
 --   own:  what this consumer's own lost reads have moved to its pending list
 -- What is not the first of its channel is not handed out but parked: it is scheduled when all before it are done.
 --
--- KEYS[4] dead letters, KEYS[5] audit hash, KEYS[6] the audit hash before it
+-- KEYS[5] dead letters, KEYS[6] audit hash, KEYS[7] the audit hash before it
 -- ARGV[5] min idle (ms), [6] first id of the page, [7] entries a page, [8] how many may be claimed, [9] attempts that an
 --   entry has, [10] now (Unix seconds), [11] dead letters' MAXLEN, [12] audit TTL (s), [13] trace prefix ('' = no trace),
 --   [14] trace TTL (s), [15] "idle", "due" or "own", then ids that are in flight here and must be left alone
@@ -51,10 +51,10 @@ local page = mode == 'due' and due_page() or pending_page()
 
 -- The audit serves observers: a key of another type is left as it is.
 local function audit(id, from, idle, count, what)
-  local length = redis.pcall('HLEN', KEYS[5])
-  if type(length) == 'number' and length >= 10000 then redis.pcall('RENAME', KEYS[5], KEYS[6]) end
-  redis.pcall('HSET', KEYS[5], id, cjson.encode({ what = what, from = from, by = consumer, at = tonumber(now), idle_ms = idle, deliveries = count }))
-  redis.pcall('EXPIRE', KEYS[5], ARGV[12])
+  local length = redis.pcall('HLEN', KEYS[6])
+  if type(length) == 'number' and length >= 10000 then redis.pcall('RENAME', KEYS[6], KEYS[7]) end
+  redis.pcall('HSET', KEYS[6], id, cjson.encode({ what = what, from = from, by = consumer, at = tonumber(now), idle_ms = idle, deliveries = count }))
+  redis.pcall('EXPIRE', KEYS[6], ARGV[12])
 end
 
 -- Moves an entry to the dead letters. It returns nil, or the reason why they don't take it.
@@ -76,14 +76,14 @@ local function bury(id, from, idle, count, flat)
     foreign[#foreign + 1] = 'original_fields_left_out'
     foreign[#foreign + 1] = left_out
   end
-  local refused = append(KEYS[4], ARGV[11],
+  local refused = append(KEYS[5], ARGV[11],
     'original_stream', stream, 'original_msg_id', id, 'error', why, 'attempt', count,
     'data', entry.data, 'ts', now, 'trace_id', entry.trace_id, unpack(foreign))
   if refused then return refused end
   redis.call('XACK', stream, group, id)
   local lane = lane_of(flat)
   if lane then
-    redis.call('ZREM', order, member(lane, id))
+    leave(lane, id)
     call_next(lane)
   end
   if ARGV[13] ~= '' and entry.trace_id ~= '' then
@@ -92,14 +92,14 @@ local function bury(id, from, idle, count, flat)
   return nil
 end
 
-local cursor, claimed, dead, trimmed, blocked, refusal = '', {}, {}, {}, '', unappendable(KEYS[4]) or ''
+local cursor, claimed, dead, trimmed, blocked, refusal = '', {}, {}, {}, '', unappendable(KEYS[5]) or ''
 
 -- Takes an entry for this consumer, or parks it where others of its channel come first. What a lost read moved was
 -- never tried, so it keeps its count.
 local function take(id, from, idle, count, fields)
   local lane = lane_of(fields)
   if lane then
-    redis.call('ZADD', order, 0, member(lane, id))
+    enter(lane, id)
     if not is_next(lane, id) then
       unschedule(id, count)
       if from ~= parked then give(parked, id, mode == 'own' and count - 1 or count) end

@@ -1,7 +1,7 @@
 -- Asks whether the Redis user has every right that the other scripts rely on, so that a lack shows before the
 -- first message is read, and not between two writes. Redis before 7.0 can't be asked.
 --
--- KEYS[4] dead letters, KEYS[5] ledger, KEYS[6] audit hash, KEYS[7] the audit hash before it, KEYS[8..] keys that ARGV
+-- KEYS[5] dead letters, KEYS[6] ledger, KEYS[7] audit hash, KEYS[8] the audit hash before it, KEYS[9..] keys that ARGV
 --   names by position
 -- ARGV[5] a channel lock's position (0 = none), [6] a trace hash's position (0 = none), [7] a position
 --   of a plugin's state, [8] that of what was delivered (0 = none), [9] that of what is being delivered
@@ -23,12 +23,12 @@ need('XGROUP', 'DELCONSUMER', stream, group, consumer)
 need('XGROUP', 'SETID', stream, group, '0')
 need('XREADGROUP', 'GROUP', group, consumer, 'STREAMS', stream, '>')
 need('XREAD', 'STREAMS', stream, '0')
-need('TYPE', KEYS[4])
-need('XADD', KEYS[4], '*', 'data', '')
-need('HMGET', KEYS[5], 'batch')
-need('HSET', KEYS[5], 'batch', '')
-need('PEXPIRE', KEYS[5], 1)
-need('DEL', KEYS[5])
+need('TYPE', KEYS[5])
+need('XADD', KEYS[5], '*', 'data', '')
+need('HMGET', KEYS[6], 'batch')
+need('HSET', KEYS[6], 'batch', '')
+need('PEXPIRE', KEYS[6], 1)
+need('DEL', KEYS[6])
 need('ZADD', schedule, 0, '')
 need('ZREM', schedule, '')
 need('ZSCORE', schedule, '')
@@ -41,11 +41,16 @@ need('ZADD', order, 0, '')
 need('ZREM', order, '')
 need('ZSCORE', order, '')
 need('ZRANGEBYLEX', order, '-', '+')
-need('ZRANGE', order, '0', '-1')
+need('HLEN', lanes)
+need('HGET', lanes, '')
+need('HMGET', lanes, '')
+need('HSET', lanes, '', '')
+need('HDEL', lanes, '')
+need('HSCAN', lanes, '0')
 need('TIME')
-need('HLEN', KEYS[6])
-need('RENAME', KEYS[6], KEYS[7])
-need('EXPIRE', KEYS[6], 1)
+need('HLEN', KEYS[7])
+need('RENAME', KEYS[7], KEYS[8])
+need('EXPIRE', KEYS[7], 1)
 need('GET', state)
 need('SET', state, '')
 need('DEL', state)
@@ -61,7 +66,7 @@ if trace_hash then
   need('HSET', trace_hash, 'state', '')
   need('HDEL', trace_hash, 'error')
   need('TTL', trace_hash)
-  need('EXPIRE', trace_hash, 1)
+  need('PEXPIREAT', trace_hash, 1)
 end
 if delivered then
   need('ZSCORE', delivered, '')

@@ -5,11 +5,11 @@
 -- So the payloads come to the worker by a plain read, and their channels are looked for there: that is much cheaper than to
 -- have both done by a script, as fetch.lua does. And the step that begins them needs no second one.
 --
--- KEYS[4..] the entries' locks, and then their traces
+-- KEYS[5..] the entries' locks, and then their traces
 -- ARGV[5] the id behind which was read, [6] entries that the order may have for more to be taken, [7] now (Unix seconds), [8] lock
 --   TTL (ms), [9] trace TTL (s), [10] the time until a message is looked at again whose lock another holds (ms), [11] how many
 --   entries there are, [12] whether KEYS has locks and [13] whether it has traces, one for each entry (the stream's key stands for
---   none), then their ids, where an order is kept their members of it ('' = none), and where there are locks their tokens
+--   none), then their ids, and where an order is kept their lanes ('' = none)
 -- Reply: { state, the last id that the group has read, then for each entry that may not be handled its number, from 1 on, and
 --   why }, where state is
 --   'taken'  as far as there is no reason not to: "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
@@ -20,10 +20,9 @@
 --   'full'   so many wait for their turn that no more are taken until some are done
 local now, lock_ttl, trace_ttl, pause, size = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
 local ids = 13
-local members = ordered ~= 'none' and ids + size
-local tokens = ARGV[12] == '1' and (members or ids) + size
-local locks = tokens and 3
-local traces = ARGV[13] == '1' and 3 + (locks and size or 0)
+local lane_names = ordered ~= 'none' and ids + size
+local locks = ARGV[12] == '1' and 4
+local traces = ARGV[13] == '1' and 4 + (locks and size or 0)
 
 local g = group_info()
 if not g then return redis.error_reply('NOGROUP no consumer group "' .. group .. '" of key "' .. stream .. '"') end
@@ -59,46 +58,43 @@ if went_on.err then
   return { 'unable', went_on.err }
 end
 
--- Whether a lane had members before this batch.
-local known = members and whole_order(size)
-local has_members = {}
-for _, name in ipairs(known or {}) do has_members[lane_in(name)] = true end
-local function is_taken(lane)
-  if not known and has_members[lane] == nil then has_members[lane] = firsts(lane, '1')[1] ~= nil end
-  return has_members[lane]
-end
-
--- Registers all that is here in the order. Of a lane that had no members the first may run. What may not is parked.
-local waits, begun = {}, {}
-local function register_all()
-  local added, n_added, later = { 'ZADD', order }, 2, { 'XCLAIM', stream, group, parked, '0' }
+-- Puts all that is here into its lane. Of a lane that was empty the first may run. What may not is parked.
+local waits = {}
+local function enter_all()
+  local only = redis.call('HMGET', lanes, unpack(ARGV, lane_names + 1, lane_names + size))
+  local begun, entered, n_entered = {}, { 'HSET', lanes }, 2
+  local queued, later = { 'ZADD', order }, { 'XCLAIM', stream, group, parked, '0' }
+  local function queue(lane, id) queued[#queued + 1], queued[#queued + 2] = '0', member(lane, id) end
   for n = 1, size do
-    local id, name = ARGV[ids + n], ARGV[members + n]
-    if name ~= '' and here[id] then
-      local lane = lane_in(name)
-      if is_taken(lane) then
-        waits[id] = not register(id, lane)
-      else
-        added[n_added + 1], added[n_added + 2] = '0', name
-        n_added = n_added + 2
-        if begun[lane] then later[#later + 1], waits[id] = id, true end
-        begun[lane] = true
-      end
+    local id, lane = ARGV[ids + n], ARGV[lane_names + n]
+    if lane == '' or not here[id] then -- it has none, or is gone
+    elseif only[n] then
+      waits[id] = not register(id, lane)
+    elseif begun[lane] then
+      local first = begun[lane]
+      if entered[first] ~= '' then queue(lane, entered[first]) end
+      queue(lane, id)
+      entered[first], later[#later + 1], waits[id] = '', id, true
+    else
+      entered[n_entered + 1], entered[n_entered + 2] = lane, id
+      n_entered = n_entered + 2
+      begun[lane] = n_entered
     end
   end
-  if n_added > 2 then redis.call(unpack(added)) end
+  if n_entered > 2 then redis.call(unpack(entered)) end
   if #later == 5 then return end
+  redis.call(unpack(queued))
   for _, option in ipairs({ 'RETRYCOUNT', '0', 'JUSTID' }) do later[#later + 1] = option end
   redis.call(unpack(later))
 end
-if members then register_all() end
+if lane_names then enter_all() end
 
 -- Why an entry may not be handled, or nil where it was begun.
 local function refusal(n, id)
   if not here[id] then return 'gone' end
   if waits[id] then return 'waits' end
   local key = locks and KEYS[locks + n]
-  local why = key and key ~= stream and begin(id, 1, key, ARGV[tokens + n], lock_ttl, pause)
+  local why = key and key ~= stream and begin(id, 1, key, token_of(id, '1'), lock_ttl, pause)
   if why then return why end
   local hash = traces and KEYS[traces + n]
   if hash and hash ~= stream then trace(hash, trace_ttl, 'CLAIMED', now, '1', '') end

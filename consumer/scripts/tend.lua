@@ -4,11 +4,15 @@
 --   What is in the order and is not pending any more is removed from it.
 --
 -- ARGV[5] idle time from which on parked entries are touched (ms), [6] first id of the page ('' = no page), [7] first
---   member of the order's page ('' = no page), [8] entries a page
--- Reply: { next id, next member, how many were removed from the order } ('' = the page was the last one)
+--   member of the order's page ('' = no page), [8] entries a page, [9] cursor of the lanes' page ('' = no page)
+-- Reply: { next id, next member, how many were removed from the order, next cursor } ('' = the page was the last one)
 local count = tonumber(ARGV[8])
 
 local now = clock()
+
+local function is_in(lane, id)
+  return redis.call('HGET', lanes, lane) == id or redis.call('ZSCORE', order, member(lane, id))
+end
 
 -- Whether the entry is to wait, and somebody is going to hand it out, so that it is no orphan. What is due is anybody's,
 -- and has to look so to a peer that knows no schedule.
@@ -17,7 +21,7 @@ local function awaited(id, deliveries)
   if at then return at > now end
   local entry = redis.call('XRANGE', stream, id, id)[1]
   local lane = entry and lane_of(entry[2])
-  if not lane or not redis.call('ZSCORE', order, member(lane, id)) then return false end
+  if not lane or not is_in(lane, id) then return false end
   if is_next(lane, id) then hand_out_at(id, deliveries, 0) end
   return true
 end
@@ -36,16 +40,28 @@ end
 
 local removed = 0
 
+local function remove_if_done(lane, id)
+  if pending(id) then return end
+  leave(lane, id)
+  removed = removed + 1
+  call_next(lane)
+end
+
 local function order_page(from)
   if from == '' then return '' end
   local page = redis.call('ZRANGEBYLEX', order, from, '+', 'LIMIT', 0, count)
-  for _, name in ipairs(page) do
-    if not pending(id_of(name)) then
-      removed = removed + redis.call('ZREM', order, name)
-      call_next(lane_in(name))
-    end
-  end
+  for _, name in ipairs(page) do remove_if_done(lane_in(name), id_of(name)) end
   return page[count] and '(' .. page[count] or ''
 end
 
-return { touch_page(ARGV[6]), order_page(ARGV[7]), removed }
+local function lanes_page(cursor)
+  if cursor == '' then return '' end
+  local page = redis.call('HSCAN', lanes, cursor, 'COUNT', count)
+  local flat = page[2]
+  for i = 1, #flat, 2 do
+    if flat[i + 1] ~= '' then remove_if_done(flat[i], flat[i + 1]) end
+  end
+  return page[1] ~= '0' and page[1] or ''
+end
+
+return { touch_page(ARGV[6]), order_page(ARGV[7]), removed, lanes_page(ARGV[9]) }

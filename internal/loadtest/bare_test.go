@@ -100,7 +100,7 @@ func TestOnlyTheRunsKeysAreRemoved(t *testing.T) {
 		require.NoError(t, c.Set(t.Context(), key, "mine", 0).Err())
 	}
 	r.names = r.names.next()
-	for _, prefix := range []string{"", "sg:schedule:", "sg:commit:", "sg:order:"} {
+	for _, prefix := range []string{"", "sg:schedule:", "sg:commit:", "sg:order:", "sg:lanes:"} {
 		for i := range 3 {
 			require.NoError(t, c.Set(t.Context(), fmt.Sprint(prefix, r.names.stream(), i), "", 0).Err())
 		}

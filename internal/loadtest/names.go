@@ -44,7 +44,7 @@ func (n names) tracePrefix() string { return n.run + "-" }
 
 // patterns are the keys of all passes. Some are the daemon's fixed prefixes with the stream's name.
 func (n names) patterns() []string {
-	return []string{n.whole() + "*", "sg:schedule:" + n.whole() + "*", "sg:commit:" + n.whole() + "*", "sg:order:" + n.whole() + "*"}
+	return []string{n.whole() + "*", "sg:schedule:" + n.whole() + "*", "sg:commit:" + n.whole() + "*", "sg:order:" + n.whole() + "*", "sg:lanes:" + n.whole() + "*"}
 }
 
 // scanPage is how many keys one step of a scan looks at.

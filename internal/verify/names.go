@@ -34,8 +34,8 @@ func (n names) counter(channel int) string {
 }
 func (n names) schedule() string { return "sg:schedule:" + n.stream() + ":" + n.group() }
 
-// order begins the keys in which the order of a channel is kept.
-func (n names) order() string { return "sg:order:" + n.stream() + ":" }
+// orders begin the keys in which the order of a channel is kept.
+func (n names) orders() []string { return []string{"sg:order:" + n.stream() + ":", "sg:lanes:" + n.stream() + ":"} }
 
 // client is the name under which a worker's connections appear in CLIENT LIST.
 func (n names) client(worker int) string { return fmt.Sprintf("sgstreamd-verify-%s-%d", n.run, worker) }
@@ -43,7 +43,7 @@ func (n names) client(worker int) string { return fmt.Sprintf("sgstreamd-verify-
 // patterns are the keys of the run. Some are the daemon's fixed prefixes with the stream's or the plugin's name.
 func (n names) patterns() []string {
 	return []string{
-		n.prefix() + "*", "sg:schedule:" + n.prefix() + "*", "sg:commit:" + n.prefix() + "*", "sg:order:" + n.prefix() + "*",
+		n.prefix() + "*", "sg:schedule:" + n.prefix() + "*", "sg:commit:" + n.prefix() + "*", "sg:order:" + n.prefix() + "*", "sg:lanes:" + n.prefix() + "*",
 		"sg:state:" + n.plugin() + ":*",
 	}
 }
