@@ -21,12 +21,13 @@ import (
 func (r *rig) orderLeft() []string {
 	r.t.Helper()
 	own := ownName(r.in.Stream, isCluster(r.redis)) + ":" + r.in.Group
-	left, err := r.redis.ZRange(r.ctx, "sg:order:"+own, 0, -1).Result()
+	p := r.redis.TxPipeline() // both at one moment
+	order, lanes := p.ZRange(r.ctx, "sg:order:"+own, 0, -1), p.HGetAll(r.ctx, "sg:lanes:"+own)
+	_, err := p.Exec(r.ctx)
 	require.NoError(r.t, err)
-	lanes, err := r.redis.HGetAll(r.ctx, "sg:lanes:"+own).Result()
-	require.NoError(r.t, err)
+	left := order.Val()
 	several := 0
-	for _, id := range lanes {
+	for _, id := range lanes.Val() {
 		if id != "" {
 			left = append(left, id)
 		} else {

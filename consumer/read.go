@@ -62,6 +62,9 @@ func (w *Worker) readOn(c contexts, room int) (err error) {
 			w.begin(c, batch)
 		}
 	case len(w.seen.entries) > 0 && !w.readsAhead():
+		if room >= len(w.seen.entries) { // all of it is taken, and the lookout can look further meanwhile
+			w.lookOut(w.seen.entries[len(w.seen.entries)-1].id)
+		}
 		if batch, err = w.take(c, room); err == nil && w.takeClaims() {
 			w.hand(c, batch)
 		} else if err == nil {
@@ -71,7 +74,9 @@ func (w *Worker) readOn(c contexts, room int) (err error) {
 	if err != nil {
 		return w.readFailed(err)
 	}
-	w.lookOut()
+	if len(w.seen.entries) == 0 {
+		w.lookOut(w.last)
+	}
 	return nil
 }
 
@@ -152,9 +157,9 @@ func (w *Worker) notTaken(state, reason string) {
 // has to be asked whether a reply was delivered before.
 func (w *Worker) takeClaims() bool { return !w.split() && !w.cfg.Once.Enabled }
 
-// lookOut sends the lookout out, unless it is out or something is to be done first.
-func (w *Worker) lookOut() {
-	if w.watching || w.unread || w.full || len(w.seen.entries) > 0 {
+// lookOut sends the lookout out for what is behind an id, unless it is out or something is to be done first.
+func (w *Worker) lookOut(after string) {
+	if w.watching || w.unread || w.full {
 		return
 	}
 	count := 1
@@ -168,7 +173,7 @@ func (w *Worker) lookOut() {
 		w.flight.reserve(count)
 	}
 	w.watching, w.asked = true, count
-	w.watch <- ask{w.last, count}
+	w.watch <- ask{after, count}
 }
 
 // roomAhead is for how many of so many entries there is room to be read ahead. While the stream has less than that, the lookout
