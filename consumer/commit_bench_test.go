@@ -70,7 +70,7 @@ func (c *committer) fetched(n int) []*delivery {
 func (c *committer) taken(n int, step func(string, func())) []*delivery {
 	last, err := c.redis.XInfoGroups(c.contexts.redis, c.cfg.Stream).Result()
 	require.NoError(c.t, err)
-	entries, err := c.look(c.contexts.redis, ask{last[0].LastDeliveredID, n})
+	entries, err := c.look(c.contexts.redis, ask{last[0].LastDeliveredID, n, readBlock})
 	require.NoError(c.t, err)
 	c.noteSeen(seen{after: c.last, entries: entries})
 	c.seen.after = last[0].LastDeliveredID
@@ -176,6 +176,9 @@ func (c *committer) spent() (us float64) {
 func BenchmarkScripts(b *testing.B) {
 	for name, change := range map[string]func(*InboundConfig){"plain": plain, "full": func(*InboundConfig) {}} {
 		for _, step := range []string{"fetch", "claim", "take", "commit"} {
+			if step == "take" && name == "plain" {
+				continue // the lookout reads ahead
+			}
 			for _, size := range []int{1, maxBatch} {
 				b.Run(fmt.Sprintf("%s/%s/%d", name, step, size), func(b *testing.B) {
 					c := newCommitter(b, change)

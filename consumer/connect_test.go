@@ -13,6 +13,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -253,4 +255,22 @@ func TestSendIsACompleteEntry(t *testing.T) {
 	require.NoError(t, r.redis.Set(r.ctx, "text", "x", 0).Err())
 	_, err = Send(r.ctx, r.redis, "text", 1000, nil, "")
 	require.ErrorContains(t, err, `key "text" is not a stream`)
+}
+
+// The users that the documentation tells to make can do all that the daemon needs.
+func TestTheUsersOfTheDocumentationHaveTheRightsThatAreNeeded(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{"operations", "doctor"} {
+		text, err := os.ReadFile("../docs/" + page + ".md")
+		require.NoError(t, err)
+		line := regexp.MustCompile(`(?m)^    user .* -@all .*$`).FindString(string(text))
+		require.NotEmpty(t, line)
+		granted := strings.Fields(line)
+		for _, right := range strings.Fields(leastRights) {
+			command, _, _ := strings.Cut(right, "|")
+			if strings.HasPrefix(right, "+") && right != "+hello" && !slices.Contains(granted, command) {
+				require.Contains(t, granted, right, page)
+			}
+		}
+	}
 }

@@ -24,13 +24,13 @@ func (w *Worker) lookout(ctx context.Context) {
 	}
 }
 
-// look waits for up to readBlock until there are entries behind an id.
+// look waits for as long as it is asked to until there are entries behind an id.
 func (w *Worker) look(ctx context.Context, a ask) ([]seenEntry, error) {
 	// The client's own XREAD allocates four times for each of an entry's names and values.
-	cmd := redis.NewRawCmd(ctx, "XREAD", "COUNT", a.count, "BLOCK", readBlock.Milliseconds(), "STREAMS", w.cfg.Stream, a.after)
+	cmd := redis.NewRawCmd(ctx, "xread", "COUNT", a.count, "BLOCK", a.block.Milliseconds(), "STREAMS", w.cfg.Stream, a.after)
 	cmd.SetFirstKeyPos(6)
 	if w.readsAhead() {
-		cmd = redis.NewRawCmd(ctx, "XREADGROUP", "GROUP", w.cfg.Group, w.cfg.Consumer, "COUNT", a.count, "BLOCK", readBlock.Milliseconds(), "STREAMS", w.cfg.Stream, ">")
+		cmd = redis.NewRawCmd(ctx, "xreadgroup", "GROUP", w.cfg.Group, w.cfg.Consumer, "COUNT", a.count, "BLOCK", a.block.Milliseconds(), "STREAMS", w.cfg.Stream, ">")
 		cmd.SetFirstKeyPos(9)
 	}
 	if err := w.redis.Process(ctx, cmd); err != nil {

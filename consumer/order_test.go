@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -117,6 +118,114 @@ func TestTheMessagesOfAChannelTakeEffectInOrderInTheWholeFleet(t *testing.T) {
 	require.Empty(t, p.broken)
 	r.awaitNothingPending()
 	r.awaitEmptyOrder()
+}
+
+// Messages of a channel that are taken together are handled one after the other, whether the channel was empty before, had one message,
+// or several.
+func TestMessagesOfAChannelThatAreTakenTogetherTakeTurns(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	p := &parade{running: map[string]string{}}
+	s := newSlow()
+	r.start(func(ctx context.Context, stop <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+		p.enter(m.ChannelKey, contentOf(m))
+		defer p.leave(m.ChannelKey)
+		if strings.HasPrefix(contentOf(m), "one") || strings.HasPrefix(contentOf(m), "several") {
+			return s.handle(ctx, stop, m)
+		}
+		return answer(m), nil
+	})
+	r.sendTo("one", false, "one/0")
+	r.sendTo("several", false, "several/0")
+	r.sendTo("several", false, "several/1")
+	receive(t, s.begun, "a call")
+	receive(t, s.begun, "another channel's call")
+	eventually(t, "three are in the order", func() bool { return len(r.orderLeft()) == 3 })
+	want, all := map[string][]string{"one": {"0"}, "several": {"0", "1"}}, []string{"one/0", "several/0", "several/1"}
+	together := r.redis.TxPipeline()
+	for i := range 20 {
+		for _, channel := range []string{"none", "one", "several", "only" + fmt.Sprint(i)} {
+			number := fmt.Sprint(len(want[channel]))
+			want[channel] = append(want[channel], number)
+			all = append(all, channel+"/"+number)
+			together.XAdd(r.ctx, &redis.XAddArgs{Stream: r.in.Stream, Values: []any{"data", encode(map[string]any{
+				"platform": platform, "channel_key": channel, "is_addressed": i%2 == 0, "content": channel + "/" + number,
+			})}})
+		}
+	}
+	_, err := together.Exec(r.ctx)
+	require.NoError(t, err)
+	eventually(t, "all are taken", func() bool { return len(r.pending())+len(r.replies()) >= 83 })
+	close(s.release)
+	r.awaitReplies(all...)
+	require.Equal(t, want, perChannel(r.replies()))
+	require.Empty(t, p.broken)
+	r.awaitNothingPending()
+	r.awaitEmptyOrder()
+}
+
+// Where somebody has deleted what the lanes are kept in, the messages that are pending then may meet others of their channel. The
+// order of those that wait, and of what comes later, is kept.
+func TestADeletedOrderIsForgottenOnce(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string][]string{"one is pending": {"a"}, "another waits": {"a", "b"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := newRig(t)
+			r.in.Lock.Enabled, r.in.MaxInFlight = false, 10
+			begun, release := make(chan string, 100), make(chan struct{})
+			r.start(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+				begun <- contentOf(m)
+				if contentOf(m) < "d" {
+					<-release
+				}
+				return answer(m), nil
+			})
+			want := before
+			for _, content := range before {
+				r.sendTo("c", true, content)
+			}
+			require.Equal(t, "a", receive(t, begun, "the first call"))
+			eventually(t, "all are in the order", func() bool { return len(r.orderLeft()) == len(before) })
+			require.NoError(t, r.redis.Del(r.ctx, "sg:lanes:"+r.in.Stream+":"+r.in.Group).Err())
+			if len(before) == 1 {
+				r.sendTo("c", true, "b")
+				require.Equal(t, "b", receive(t, begun, "the call of what can't know better"))
+				want = append(want, "b")
+			}
+			for _, content := range []string{"c", "d", "e"} {
+				r.sendTo("c", true, content)
+				want = append(want, content)
+			}
+			eventually(t, "all are taken", func() bool { return len(r.pending()) == 5 })
+			require.Empty(t, begun)
+			close(release)
+			r.awaitReplies(want...)
+			known := slices.DeleteFunc(r.replies(), func(text string) bool { return text == "a" })
+			require.Equal(t, []string{"b", "c", "d", "e"}, known)
+			r.awaitNothingPending()
+			r.awaitEmptyOrder()
+		})
+	}
+}
+
+// What somebody has acknowledged behind the back of a daemon that is gone is swept out of the order.
+func TestWhatIsInTheOrderAndNotPendingIsRemoved(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	own := r.in.Stream + ":" + r.in.Group
+	for i := range 300 { // so that the hash is no list that one page has all of
+		require.NoError(t, r.redis.HSet(r.ctx, "sg:lanes:"+own, fmt.Sprintf("3:%03d:", i)+strings.Repeat(":", 60), fmt.Sprint(i+1, "-0")).Err())
+	}
+	require.NoError(t, r.redis.HSet(r.ctx, "sg:lanes:"+own, "5:empty:"+strings.Repeat(":", 60), "").Err())
+	several := "7:several:" + strings.Repeat(":", 60)
+	require.NoError(t, r.redis.HSet(r.ctx, "sg:lanes:"+own, several, "").Err())
+	for _, id := range []string{"00000000000000000005", "00000000000000000006"} {
+		require.NoError(t, r.redis.ZAdd(r.ctx, "sg:order:"+own, redis.Z{Member: several + id + "-00000000000000000000"}).Err())
+	}
+	r.start(echo)
+	eventually(t, "nothing is left", func() bool { return r.redis.Exists(r.ctx, "sg:lanes:"+own, "sg:order:"+own).Val() == 0 })
+	require.NotEmpty(t, r.log.lines("messages of ordered channels are pending no more"))
 }
 
 func TestOnlyAddressedMessagesAreHeldToTheOrderWhereThatIsAsked(t *testing.T) {

@@ -31,14 +31,15 @@ type reading struct {
 	watching  bool      // the lookout is out
 	contended time.Time // until when others are taken to read as well
 	entrySize int       // bytes of an entry, of those seen lately
-	asked     int       // what the lookout was sent out for last
-	brought   int       // what it has come back with
+	asked     int       // how many entries the lookout was sent out for last
+	flowing   bool      // it has come back with as many
 }
 
-// ask is what the lookout is sent out for: as many entries as count behind an id.
+// ask is what the lookout is sent out for: as many entries as count behind an id, and for how long it waits for the first.
 type ask struct {
 	after string
 	count int
+	block time.Duration
 }
 
 // seen is what the lookout has seen behind an id, or has read.
@@ -162,34 +163,48 @@ func (w *Worker) lookOut(after string) {
 	if w.watching || w.unread || w.full {
 		return
 	}
-	count := 1
+	a := ask{after, 1, readBlock}
 	if time.Now().After(w.contended) {
-		count = min(max(maxReadBytes/max(w.entrySize, 1), 1), maxRead)
+		a.count = w.atOnce()
 	}
 	if w.readsAhead() {
-		if count = w.roomAhead(count); count == 0 {
+		if a = w.askAhead(a); a.count == 0 {
 			return
 		}
-		w.flight.reserve(count)
+		w.flight.reserve(a.count)
 	}
-	w.watching, w.asked = true, count
-	w.watch <- ask{after, count}
+	w.watching, w.asked = true, a.count
+	w.watch <- a
 }
 
-// roomAhead is for how many of so many entries there is room to be read ahead. While the stream has less than that, the lookout
-// waits for it, and leaves a half of the room to what is handed out again.
-func (w *Worker) roomAhead(count int) int {
-	room := w.flight.room()
-	if w.brought < w.asked {
-		room = (room + 1) / 2
+// atOnce is how many entries may be read at once, by the size of those seen lately.
+func (w *Worker) atOnce() int {
+	if w.entrySize == 0 {
+		return maxRead / 8
 	}
-	return max(min(count, room), 0)
+	return min(max(maxReadBytes/w.entrySize, 1), maxRead)
+}
+
+// askAhead asks for no more than there is room for. As long as the lookout waits, it must not keep all room from what is
+// handed out again: while the stream has more than is read it waits for nothing, and leaves an eighth; else it leaves a half. Where
+// there is room for one only, it waits no longer than until something may be due.
+func (w *Worker) askAhead(a ask) ask {
+	room := w.flight.room()
+	left := room / 2
+	if w.flowing {
+		left = max(room/8, min(room-1, 1))
+	}
+	if room == 1 {
+		a.block = min(max(time.Until(w.nextDue), time.Millisecond), readBlock)
+	}
+	a.count = max(min(a.count, room-left), 0)
+	return a
 }
 
 // noteSeen notes what the lookout has come back with. Where that is nothing, or others read as well, the fetch finds out
 // what there is: the stream may be another by now.
 func (w *Worker) noteSeen(s seen) {
-	w.watching, w.brought = false, len(s.entries)
+	w.watching, w.flowing = false, len(s.entries) == w.asked
 	if w.readsAhead() {
 		w.unread = s.err != nil
 		w.readLost = w.readLost || s.err != nil

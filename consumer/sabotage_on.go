@@ -3,6 +3,7 @@
 package consumer
 
 import (
+	"fmt"
 	"os"
 	"strings"
 )
@@ -10,11 +11,11 @@ import (
 // sabotaged takes the guard that SABOTAGE names out of a script. The tests of verify build the daemon so, to see
 // that verify notices. No release is built with this tag.
 func sabotaged(script string) string {
-	orderOfCommits := []string{"if is_overtaken(m) then", "if false then"}
+	orderOfCommits := []string{"if is_overtaken() then", "if false then"}
 	breaks := map[string][]string{
 		"fence": append([]string{
 			"  if not p then return 'gone' end\n  if p[2] ~= consumer or p[4] ~= count then return 'fenced' end\n", "",
-			"if not has_lock(m) then return 'fenced' end", "",
+			"if not has_lock() then return 'fenced' end", "",
 			"if not same then", "if false then",
 		}, orderOfCommits...),
 		"heartbeat": {
@@ -23,5 +24,12 @@ func sabotaged(script string) string {
 		},
 		"order": append([]string{"local function is_next(lane, id)\n", "local function is_next(lane, id)\n  if true then return true end\n", "elseif begun[lane] then", "elseif false then"}, orderOfCommits...),
 	}
-	return strings.NewReplacer(breaks[os.Getenv("SABOTAGE")]...).Replace(script)
+	guards := breaks[os.Getenv("SABOTAGE")]
+	all := prelude + orderLua + readingLua + beginLua + takeLua + stateLua + commitLua + heartbeatLua
+	for i := 0; i < len(guards); i += 2 {
+		if !strings.Contains(all, guards[i]) {
+			panic(fmt.Sprintf("SABOTAGE=%s: no script has %q any more", os.Getenv("SABOTAGE"), guards[i]))
+		}
+	}
+	return strings.NewReplacer(guards...).Replace(script)
 }

@@ -70,11 +70,10 @@ local n_acknowledged, n_left, n_released = 0, 0, 0
 -- By id, what was finished here already: an entry can be in a batch twice.
 local finished = {}
 
--- Where no lane has several entries, each message is alone in its own. Else the lanes are looked up together. A key of another
--- type ends the script here, before it has written anything.
-local several = ordered ~= 'none' and redis.call('HLEN', lanes) >= 0 and redis.call('ZCARD', order) > 0
-local only = several and redis.call('HMGET', lanes, unpack(ARGV, lane_names + 1, lane_names + size))
-local function is_alone() return not several or only[n] == id end
+-- The only entries of the lanes. Where a key is of another type, the script ends here, before it has written anything.
+if ordered ~= 'none' then redis.call('ZCARD', order) end
+local only = ordered ~= 'none' and redis.call('HMGET', lanes, unpack(ARGV, lane_names + 1, lane_names + size))
+local function is_alone() return only[n] == id end
 
 -- Takes a message out of its lane, whose next may run now.
 local function leave_lane()
@@ -259,25 +258,34 @@ local function key_in(column, n)
 end
 
 local reply = { due }
-local i = behind_columns
-n = 0
-while n < size do
-  local messages, width, emits = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-  verb, attempt, count, streams = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), {}
-  for e = 1, emits do streams[e] = KEYS[tonumber(ARGV[i + 4 + e])] end
-  i = i + 5 + emits
-  for _ = 1, messages do
-    n = n + 1
-    id, lane = ARGV[ids + n], lane_names and ARGV[lane_names + n] or ''
-    lock, hash = locks and key_in(locks, n), traces and key_in(traces, n)
-    if remembers then message_key, told = ARGV[message_keys + n], ARGV[tolds + n] end
-    first, last = i, i + width - 1
-    i = i + width
-    local refused = commit()
-    if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
+local function commit_all()
+  local i = behind_columns
+  n = 0
+  while n < size do
+    local messages, width, emits = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+    verb, attempt, count, streams = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 1]), {}
+    for e = 1, emits do streams[e] = KEYS[tonumber(ARGV[i + 4 + e])] end
+    i = i + 5 + emits
+    for _ = 1, messages do
+      n = n + 1
+      id, lane = ARGV[ids + n], lane_names and ARGV[lane_names + n] or ''
+      lock, hash = locks and key_in(locks, n), traces and key_in(traces, n)
+      if remembers then message_key, told = ARGV[message_keys + n], ARGV[tolds + n] end
+      first, last = i, i + width - 1
+      i = i + width
+      local refused = commit()
+      if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
+    end
   end
 end
+
+-- What nobody has thought of must not undo that those before it are acknowledged: their answers are written.
+local went_well, failure = pcall(commit_all)
+if not went_well and n_acknowledged == 0 then error(failure) end
 finish_all()
+if not went_well then
+  for rest = n, size do reply[#reply + 1], reply[#reply + 2] = rest, tostring(type(failure) == 'table' and failure.err or failure) end
+end
 reply[1] = due
 redis.pcall('HSET', ledger, 'batch' .. pipe, number, 'reply' .. pipe, cjson.encode(reply))
 redis.pcall('PEXPIRE', ledger, ARGV[7])

@@ -128,9 +128,9 @@ local function enter(lane, id)
     redis.call('HSET', lanes, lane, id)
     return
   end
-  redis.call('HSET', lanes, lane, '')
   redis.call('ZADD', order, '0', member(lane, id))
   if only and only ~= '' then redis.call('ZADD', order, '0', member(lane, only)) end
+  redis.call('HSET', lanes, lane, '')
 end
 
 -- Takes an entry out of its lane.

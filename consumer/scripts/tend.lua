@@ -59,9 +59,15 @@ local function lanes_page(cursor)
   local page = redis.call('HSCAN', lanes, cursor, 'COUNT', count)
   local flat = page[2]
   for i = 1, #flat, 2 do
-    if flat[i + 1] ~= '' then remove_if_done(flat[i], flat[i + 1]) end
+    local lane, only = flat[i], flat[i + 1]
+    if only ~= '' then
+      remove_if_done(lane, only)
+    elseif not members(lane, '1')[1] then
+      redis.call('HDEL', lanes, lane) -- somebody has deleted the sorted set
+    end
   end
   return page[1] ~= '0' and page[1] or ''
 end
 
-return { touch_page(ARGV[6]), order_page(ARGV[7]), removed, lanes_page(ARGV[9]) }
+local next_entry, next_member, next_lane = touch_page(ARGV[6]), order_page(ARGV[7]), lanes_page(ARGV[9])
+return { next_entry, next_member, removed, next_lane }
