@@ -13,9 +13,9 @@ const maxBatch = 128
 // maxBatchBytes bounds what one script is sent.
 const maxBatchBytes = 4 << 20
 
-// batcher gathers what is ready together and flushes it together, through one or more pipes. It waits for nobody: while one
-// batch is on its way, the next gathers by itself, so batches grow with the load and vanish with it. One that can grow no more
-// need not wait for those before it, as long as there is another pipe.
+// batcher gathers what is ready together and flushes it together, through one or more pipes. It waits for no
+// clock: while one batch is on its way, the next gathers by itself, so batches grow with the load and vanish with it. One that can
+// grow no more need not wait for those before it, as long as there is another pipe.
 type batcher[T any] struct {
 	in    chan T
 	pipes int

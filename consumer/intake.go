@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// mostOrdered is how many entries the order may have for more to be read: a channel with more than that waiting
-	// holds up the others.
+	// mostOrdered is about how many entries the order may have for more to be read: a channel with more than that waiting
+	// holds up the others. One that has several counts as one more.
 	mostOrdered = 10_000
 	// schedulePoll is how often the worker looks at the schedule, on which peers put what failed or was given back.
 	schedulePoll = time.Second

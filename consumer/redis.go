@@ -16,8 +16,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// connectionsPerWorker is what one Worker uses at the same time: the lookout's blocked read, a fetch, a claim, a commit,
-// a heartbeat and the monitor. A blocked read pins its connection, so none of them may have to wait for it.
+// connectionsPerWorker is what one Worker uses at the same time: the lookout's blocked read, a fetch or claim, two
+// commits, a heartbeat and the monitor. A blocked read pins its connection, so none of them may have to wait for it.
 const connectionsPerWorker = 6
 
 // splitConnections is what a Worker whose keys are in several Cluster slots uses besides, for steps of commits, claims
