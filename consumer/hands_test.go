@@ -35,7 +35,13 @@ func TestCallsThatWaitHaveAHandEach(t *testing.T) {
 			h.give(c, deliveries(n))
 		}
 		synctest.Wait()
+		require.Equal(t, 1, begun, "who is at work may be about to come back")
+		time.Sleep(10 * handTurn)
+		synctest.Wait()
 		require.Equal(t, 104, begun, "all at the same time, though none has ended")
+		h.give(c, deliveries(1))
+		synctest.Wait()
+		require.Equal(t, 105, begun, "who has not come back for a while is not waited for")
 		close(end)
 		stop()
 		h.running.Wait()
@@ -63,6 +69,63 @@ func TestEachDeliveryIsHandledOnceAndHandsWithNothingToDoEnd(t *testing.T) {
 		h.give(c, all[:1])
 		synctest.Wait()
 		require.Len(t, begun, 1001)
+		stop()
+		h.running.Wait()
+	})
+}
+
+func TestCallsThatAreOverAtOnceTakeTurnsInOneHand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		c := contexts{stopping: ctx}
+		var mu sync.Mutex
+		now, most, begun := 0, 0, 0
+		h := newHands(func(contexts, *delivery) {
+			mu.Lock()
+			now, begun = now+1, begun+1
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(handTurn / 100)
+			mu.Lock()
+			now--
+			mu.Unlock()
+		})
+		for range 10 {
+			h.give(c, deliveries(100))
+			time.Sleep(handTurn)
+		}
+		time.Sleep(2 * handTurn)
+		require.Equal(t, 1000, begun)
+		require.Equal(t, 1, most)
+		stop()
+		h.running.Wait()
+	})
+}
+
+// Calls that keep a processor busy get as many hands as there are processors, though each comes back now and then.
+func TestCallsThatTakeLongHaveSeveralHands(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		c := contexts{stopping: ctx}
+		var mu sync.Mutex
+		now, most := 0, 0
+		h := newHands(func(contexts, *delivery) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(handTurn)
+			mu.Lock()
+			now--
+			mu.Unlock()
+		})
+		h.give(c, deliveries(200))
+		time.Sleep(10 * handTurn)
+		mu.Lock()
+		require.Greater(t, most, 10)
+		mu.Unlock()
 		stop()
 		h.running.Wait()
 	})
