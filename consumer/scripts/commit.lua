@@ -67,8 +67,6 @@ end
 -- lanes to be emptied, locks to be released.
 local acknowledged, left, released = {}, {}, {}
 local n_acknowledged, n_left, n_released = 0, 0, 0
--- By id, what was finished here already: an entry can be in a batch twice.
-local finished = {}
 
 -- The only entries of the lanes. Where a key is of another type, the script ends here, before it has written anything.
 if ordered ~= 'none' then redis.call('ZCARD', order) end
@@ -83,7 +81,7 @@ end
 
 local function finish()
   n_acknowledged = n_acknowledged + 1
-  acknowledged[n_acknowledged], finished[id] = id, true
+  acknowledged[n_acknowledged], own[id] = id, 'finished'
   if lane == '' then return end
   if not is_alone() then return leave_lane() end
   n_left = n_left + 1
@@ -224,7 +222,7 @@ local function is_overtaken()
 end
 
 local function commit()
-  local refused = finished[id] and 'gone' or lost(id, count)
+  local refused = lost(id, count)
   if refused or verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
     if has_lock() then release() end

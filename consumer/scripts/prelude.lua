@@ -33,9 +33,10 @@ end
 
 -- The fence: nil while the pending list shows this consumer and this delivery count, else the reason why not.
 -- "gone" is an entry that is not pending at all (acknowledged, or the group was destroyed). What was looked up answers
--- once: an entry can be in a batch twice, and is another's after the first.
+-- once: an entry can be in a batch twice, and is another's after the first, or gone where this script has finished it.
 local function lost(id, count)
   local known = own[id]
+  if known == 'finished' then return 'gone' end
   own[id] = nil
   if known == count then return nil end
   local p = pending(id)

@@ -50,8 +50,13 @@ local function go_on_behind(id)
   return redis.pcall('XGROUP', 'SETID', stream, group, id, 'ENTRIESREAD', read + size)
 end
 
-local here = {}
-for _, id in ipairs(claim()) do here[id] = true end
+local claimed, here = claim(), nil
+if #claimed < size then
+  here = {}
+  for _, id in ipairs(claimed) do here[id] = true end
+end
+local function is_gone(id) return here and not here[id] end
+
 local went_on = go_on_behind(last)
 if went_on.err then
   redis.call('XACK', stream, group, unpack(ARGV, ids + 1, ids + size))
@@ -67,7 +72,7 @@ local function enter_all()
   local function queue(lane, id) queued[#queued + 1], queued[#queued + 2] = '0', member(lane, id) end
   for n = 1, size do
     local id, lane = ARGV[ids + n], ARGV[lane_names + n]
-    if lane == '' or not here[id] then -- it has none, or is gone
+    if lane == '' or is_gone(id) then -- nothing is kept of it
     elseif only[n] then
       waits[id] = not register(id, lane)
     elseif begun[lane] then
@@ -91,7 +96,7 @@ if lane_names then enter_all() end
 
 -- Why an entry may not be handled, or nil where it was begun.
 local function refusal(n, id)
-  if not here[id] then return 'gone' end
+  if is_gone(id) then return 'gone' end
   if waits[id] then return 'waits' end
   local key = locks and KEYS[locks + n]
   local why = key and key ~= stream and begin(id, 1, key, token_of(id, '1'), lock_ttl, pause)
