@@ -76,7 +76,7 @@ fuzz: ## fuzz every parser and the ABI boundary, FUZZTIME each
 MESSAGES  ?= 200000
 REPEAT    ?= 5
 BENCHTIME ?= 1s
-E2E        = $(BUILD)/sgstreamd bench --redis own --messages $(MESSAGES) --repeat $(REPEAT) --set inbound.max_in_flight=512 --json
+E2E        = $(BUILD)/sgstreamd bench --redis own --messages $(MESSAGES) --repeat $(REPEAT) --set inbound.max_in_flight=768 --json
 PLAIN     := --set inbound.order=none --set inbound.lock.enabled=false --set inbound.trace.enabled=false
 
 .PHONY: bench

@@ -110,7 +110,7 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 		}
 	}
 	keys := w.scriptKeys()
-	args := w.appendColumns(w.scriptArgs(w.seen.after, w.mostOrdered, now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), lockPauseMS(), len(entries)), keys, found)
+	args := w.appendColumns(w.scriptArgs(w.seen.after, w.mostOrdered, now(), w.cfg.Lock.TTL.Milliseconds(), seconds(w.cfg.Trace.TTL), lockPauseMS(), len(entries), haveOwnLanes(found.messages)), keys, found)
 	reply, err := w.scripts.take.Run(c.redis, w.redis, keys.keys, args...).Slice()
 	if err != nil {
 		return nil, err
@@ -136,6 +136,18 @@ func (w *Worker) take(c contexts, room int) ([]*delivery, error) {
 		}
 	}
 	return batch, nil
+}
+
+// haveOwnLanes is whether no two messages are of one lane.
+func haveOwnLanes(messages []*delivery) bool {
+	lanes := make(map[string]struct{}, len(messages))
+	for _, d := range messages {
+		if _, known := lanes[d.lane]; known && d.lane != "" {
+			return false
+		}
+		lanes[d.lane] = struct{}{}
+	}
+	return true
 }
 
 // notTaken notes why nothing was taken, as take.lua has it.

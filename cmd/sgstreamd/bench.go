@@ -51,7 +51,7 @@ redis-server of the PATH, which keeps nothing on disk.
 The daemon is a process of its own, with the defaults of every setting that no --set changes; of the configuration only
 redis counts for it. The plugin's table is plugins.bench, as in --set plugins.bench.max_instances=8.`,
 		Example: `  sgstreamd bench --redis own
-  sgstreamd bench --redis own --plugin my-bot.wasm --set inbound.max_in_flight=512 --repeat 5
+  sgstreamd bench --redis own --plugin my-bot.wasm --set inbound.max_in_flight=768 --repeat 5
   sgstreamd bench --redis own --set inbound.order=none --set inbound.lock.enabled=false --set inbound.trace.enabled=false
   sgstreamd bench --redis-url redis://localhost:6379/0 --rate 5000 --json | jq .latency.daemon.latency_ms`,
 		Args: cobra.NoArgs,

@@ -71,7 +71,6 @@ local n_acknowledged, n_left, n_released = 0, 0, 0
 -- The only entries of the lanes. Where a key is of another type, the script ends here, before it has written anything.
 if ordered ~= 'none' then redis.call('ZCARD', order) end
 local only = ordered ~= 'none' and redis.call('HMGET', lanes, unpack(ARGV, lane_names + 1, lane_names + size))
-local function is_alone() return only[n] == id end
 
 -- Takes a message out of its lane, whose next may run now.
 local function leave_lane()
@@ -83,7 +82,7 @@ local function finish()
   n_acknowledged = n_acknowledged + 1
   acknowledged[n_acknowledged], own[id] = id, 'finished'
   if lane == '' then return end
-  if not is_alone() then return leave_lane() end
+  if only[n] ~= id then return leave_lane() end
   n_left = n_left + 1
   left[n_left] = lane
 end
@@ -176,12 +175,11 @@ end
 -- Who holds the locks.
 local holders = locks and redis.call('MGET', unpack(KEYS, locks + 1, locks + size)) or {}
 
--- Whether the message's lock, where it has one, is ours.
-local function has_lock() return not lock or holders[n] == token_of(id, attempt) end
+-- Whether the message's lock is ours.
+local function has_lock() return holders[n] == token_of(id, attempt) end
 
 -- Releases that lock.
 local function release()
-  if not lock then return end
   n_released = n_released + 1
   released[n_released], holders[n] = lock, false
 end
@@ -211,10 +209,10 @@ local function remember()
   redis.pcall('PEXPIRE', delivered, ARGV[12])
 end
 
--- Whether an earlier message of its channel has turned up since this one was begun. What was delivered already is not
--- made undone by that; and of an order that somebody has deleted, nothing earlier is known.
+-- Whether an earlier message of its channel has turned up since this one was begun, which is not alone in its lane. What was
+-- delivered already is not made undone by that; and of an order that somebody has deleted, nothing earlier is known.
 local function is_overtaken()
-  if lane == '' or is_alone() or verb ~= 'ack' and verb ~= 'dead' then return false end
+  if verb ~= 'ack' and verb ~= 'dead' then return false end
   if message_key ~= '' and told == 'delivered' then return false end
   if firsts(lane, '1')[1] == id then return false end
   local turn = first_of(lane)
@@ -225,35 +223,29 @@ local function commit()
   local refused = lost(id, count)
   if refused or verb == 'lost' then
     -- Whoever has the message now need not wait until the lock expires.
-    if has_lock() then release() end
+    if lock and has_lock() then release() end
     if refused == 'gone' and lane ~= '' then leave_lane() end
     return refused or 'fenced'
   end
-  if not has_lock() then return 'fenced' end
-  if is_overtaken() then
+  if lock and not has_lock() then return 'fenced' end
+  if lane ~= '' and only[n] ~= id and is_overtaken() then
     give(parked, id, count - 1)
     if call_next(lane) then due = 'due' end
-    release()
+    if lock then release() end
     return 'overtaken'
   end
   refused = verbs[verb]()
-  if refused == 'conflict' then
-    release()
+  if refused and refused ~= 'conflict' then return refused end
+  if lock then release() end
+  if refused then
     doubt()
+  elseif remembers then
+    remember()
   end
-  if refused then return refused end
-  release()
-  remember()
-  return nil
+  return refused
 end
 
 look_up(ARGV[15], ARGV[16], size)
-
--- A message's key in one of the columns of KEYS, or nil where it has none.
-local function key_in(column, n)
-  local key = KEYS[column + n]
-  return key ~= stream and key or nil
-end
 
 local reply = { due }
 local function commit_all()
@@ -267,7 +259,9 @@ local function commit_all()
     for _ = 1, messages do
       n = n + 1
       id, lane = ARGV[ids + n], lane_names and ARGV[lane_names + n] or ''
-      lock, hash = locks and key_in(locks, n), traces and key_in(traces, n)
+      lock, hash = locks and KEYS[locks + n], traces and KEYS[traces + n]
+      if lock == stream then lock = nil end
+      if hash == stream then hash = nil end
       if remembers then message_key, told = ARGV[message_keys + n], ARGV[tolds + n] end
       first, last = i, i + width - 1
       i = i + width

@@ -8,8 +8,8 @@
 -- KEYS[5..] the entries' locks, and then their traces
 -- ARGV[5] the id behind which was read, [6] entries that the order may have for more to be taken, [7] now (Unix seconds), [8] lock
 --   TTL (ms), [9] trace TTL (s), [10] the time until a message is looked at again whose lock another holds (ms), [11] how many
---   entries there are, [12] whether KEYS has locks and [13] whether it has traces, one for each entry (the stream's key stands for
---   none), then their ids, and where an order is kept their lanes ('' = none)
+--   entries there are, [12] whether no two are of one lane, [13] whether KEYS has locks and [14] whether it has traces, one for each
+--   entry (the stream's key stands for none), then their ids, and where an order is kept their lanes ('' = none)
 -- Reply: { state, the last id that the group has read, then for each entry that may not be handled its number, from 1 on, and
 --   why }, where state is
 --   'taken'  as far as there is no reason not to: "waits" (for others of its channel), "busy" (another holds its lock), "gone" (it
@@ -19,10 +19,10 @@
 --   'unable' nothing is taken, since this server or its user can't; instead of the id, there is the reason
 --   'full'   so many wait for their turn that no more are taken until some are done
 local now, lock_ttl, trace_ttl, pause, size = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
-local ids = 13
+local distinct, ids = ARGV[12] == '1', 14
 local lane_names = ordered ~= 'none' and ids + size
-local locks = ARGV[12] == '1' and 4
-local traces = ARGV[13] == '1' and 4 + (locks and size or 0)
+local locks = ARGV[13] == '1' and 4
+local traces = ARGV[14] == '1' and 4 + (locks and size or 0)
 
 local g = group_info()
 if not g then return redis.error_reply('NOGROUP no consumer group "' .. group .. '" of key "' .. stream .. '"') end
@@ -75,7 +75,7 @@ local function enter_all()
     if lane == '' or is_gone(id) then -- nothing is kept of it
     elseif only[n] then
       waits[id] = not register(id, lane)
-    elseif begun[lane] then
+    elseif not distinct and begun[lane] then
       local first = begun[lane]
       if entered[first] ~= '' then queue(lane, entered[first]) end
       queue(lane, id)
@@ -83,7 +83,7 @@ local function enter_all()
     else
       entered[n_entered + 1], entered[n_entered + 2] = lane, id
       n_entered = n_entered + 2
-      begun[lane] = n_entered
+      if not distinct then begun[lane] = n_entered end
     end
   end
   if n_entered > 2 then redis.call(unpack(entered)) end
