@@ -19,6 +19,13 @@ func deliveries(n int) []*delivery {
 	return all
 }
 
+// counted is a count that others write to.
+func counted(mu *sync.Mutex, n *int) int {
+	mu.Lock()
+	defer mu.Unlock()
+	return *n
+}
+
 func TestCallsThatWaitHaveAHandEach(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -35,13 +42,13 @@ func TestCallsThatWaitHaveAHandEach(t *testing.T) {
 			h.give(c, deliveries(n))
 		}
 		synctest.Wait()
-		require.Equal(t, 1, begun, "who is at work may be about to come back")
+		require.Equal(t, 1, counted(&mu, &begun), "who is at work may be about to come back")
 		time.Sleep(10 * handTurn)
 		synctest.Wait()
-		require.Equal(t, 104, begun, "all at the same time, though none has ended")
+		require.Equal(t, 104, counted(&mu, &begun), "all at the same time, though none has ended")
 		h.give(c, deliveries(1))
 		synctest.Wait()
-		require.Equal(t, 105, begun, "who has not come back for a while is not waited for")
+		require.Equal(t, 105, counted(&mu, &begun), "who has not come back for a while is not waited for")
 		close(end)
 		stop()
 		h.running.Wait()
@@ -96,8 +103,8 @@ func TestCallsThatAreOverAtOnceTakeTurnsInOneHand(t *testing.T) {
 			time.Sleep(handTurn)
 		}
 		time.Sleep(2 * handTurn)
-		require.Equal(t, 1000, begun)
-		require.Equal(t, 1, most)
+		require.Equal(t, 1000, counted(&mu, &begun))
+		require.Equal(t, 1, counted(&mu, &most))
 		stop()
 		h.running.Wait()
 	})
@@ -123,9 +130,7 @@ func TestCallsThatTakeLongHaveSeveralHands(t *testing.T) {
 		})
 		h.give(c, deliveries(200))
 		time.Sleep(10 * handTurn)
-		mu.Lock()
-		require.Greater(t, most, 10)
-		mu.Unlock()
+		require.Greater(t, counted(&mu, &most), 10)
 		stop()
 		h.running.Wait()
 	})

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -136,7 +137,33 @@ func (s *Sentinels) Promote() {
 	}
 	s.awaitPromotion()
 	old := s.Primary.Client(s.t)
-	await(s.t, "the old primary is a replica", func() bool { return tells(old, "role:slave", "INFO", "replication") })
+	help := time.Now().Add(patienceWithSentinels)
+	await(s.t, "the old primary is a replica", func() bool {
+		if time.Now().After(help) {
+			help = time.Now().Add(patienceWithSentinels)
+			s.stepBack(c, old)
+		}
+		return tells(old, "role:slave", "INFO", "replication")
+	})
+}
+
+// patienceWithSentinels is how long they have to make the old primary a replica. Sentinels that see it down now and then, on a busy
+// machine, put that off again and again.
+const patienceWithSentinels = 15 * time.Second
+
+// stepBack makes the old primary a replica in the sentinels' place, or has them promote the replica once more, if they have gone back
+// to the old primary.
+func (s *Sentinels) stepBack(c *redis.SentinelClient, old *redis.Client) {
+	ctx := context.Background()
+	addr, err := c.GetMasterAddrByName(ctx, PrimaryName).Result()
+	if err != nil {
+		return // it is asked again
+	}
+	if host, port, _ := strings.Cut(s.Replica.Addr(), ":"); strings.Join(addr, ":") == s.Replica.Addr() {
+		_ = old.SlaveOf(ctx, host, port).Err() // await sees whether it has helped
+	} else {
+		_ = c.Failover(ctx, PrimaryName).Err()
+	}
 }
 
 // awaitPromotion waits until the replica is a primary, and all sentinels that live say so.
