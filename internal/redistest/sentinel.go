@@ -160,7 +160,7 @@ func (s *Sentinels) stepBack(c *redis.SentinelClient, old *redis.Client) {
 		return // it is asked again
 	}
 	if host, port, _ := strings.Cut(s.Replica.Addr(), ":"); strings.Join(addr, ":") == s.Replica.Addr() {
-		_ = old.SlaveOf(ctx, host, port).Err() // await sees whether it has helped
+		_ = old.ReplicaOf(ctx, host, port).Err() // await sees whether it has helped
 	} else {
 		_ = c.Failover(ctx, PrimaryName).Err()
 	}
