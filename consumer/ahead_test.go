@@ -94,7 +94,8 @@ func TestAReadAheadLeavesRoomToWhatIsTriedAgain(t *testing.T) {
 			})
 			var want []string
 			for i := range 30 {
-				want = append(want, r.sendFieldsOf(fmt.Sprint(i)))
+				want = append(want, fmt.Sprint(i))
+				r.send(want[i])
 			}
 			r.awaitReplies(want...)
 			r.awaitNothingPending()
@@ -102,12 +103,6 @@ func TestAReadAheadLeavesRoomToWhatIsTriedAgain(t *testing.T) {
 			require.Equal(t, most, w.flight.room(), "all room is free again")
 		})
 	}
-}
-
-// sendFieldsOf sends a message, and returns its content.
-func (r *rig) sendFieldsOf(content string) string {
-	r.send(content)
-	return content
 }
 
 // A message that comes alone takes two round trips where nothing has to be done for it to begin: it is read, and committed.

@@ -62,11 +62,12 @@ func (b *batcher[T]) runPipe(ctx context.Context, done <-chan struct{}, pipe int
 	for {
 		b.turn.Lock()
 		batch := b.gather(done)
-		b.flying.Add(1)
-		b.turn.Unlock()
-		if len(batch) == 0 {
+		if batch == nil {
+			b.turn.Unlock()
 			return
 		}
+		b.flying.Add(1)
+		b.turn.Unlock()
 		b.flush(ctx, pipe, batch)
 		b.flying.Add(-1)
 		select {

@@ -33,8 +33,8 @@ func startBatcher(t *testing.T, pipes int) (*batcher[int], <-chan flushed) {
 	return b, flights
 }
 
-// numbers adds so many items.
-func (b *batcher[T]) addMany(t *testing.T, items ...T) {
+// addAll hands over items, for which there is room.
+func addAll(t *testing.T, b *batcher[int], items ...int) {
 	for _, item := range items {
 		require.True(t, b.add(t.Context(), item))
 	}
@@ -44,12 +44,12 @@ func TestABatchGrowsWhileAnotherIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	for _, pipes := range []int{1, 2} {
 		b, flights := startBatcher(t, pipes)
-		b.addMany(t, 1)
+		addAll(t, b, 1)
 		first := receive(t, flights, "the first batch")
 		require.Equal(t, []int{1}, first.batch, "it waits for nobody")
-		b.addMany(t, 2, 3)
+		addAll(t, b, 2, 3)
 		require.Empty(t, flights, "a batch that can grow waits for those before it")
-		b.addMany(t, 4)
+		addAll(t, b, 4)
 		close(first.land)
 		second := receive(t, flights, "the second batch")
 		require.Equal(t, []int{2, 3, 4}, second.batch)

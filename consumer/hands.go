@@ -24,15 +24,14 @@ type hands struct {
 	running sync.WaitGroup
 
 	mu       sync.Mutex
-	waiting  []*delivery // in the order in which they are to be begun
-	begun    int         // of waiting, those that were begun
-	working  int         // hands that have something to do
-	called   int         // hands that were called, and have not looked at what is waiting yet
-	turns    int         // deliveries that were handled since the last look
-	moved    time.Time   // when a hand has last come for one
-	more     int         // how many hands are called next
-	watched  *time.Timer // to the next look
-	watching bool
+	waiting  []*delivery   // in the order in which they are to be begun
+	begun    int           // of waiting, those that were begun
+	working  int           // hands that have something to do
+	called   int           // hands that were called, and have not looked at what is waiting yet
+	turns    int           // deliveries that were handled since the last look
+	moved    time.Time     // when a hand has last come for one
+	more     int           // how many hands are called next
+	nextLook *time.Timer   // nil where nothing is waiting
 	idle     chan struct{} // to those that have nothing to do
 }
 
@@ -50,9 +49,9 @@ func (h *hands) give(c contexts, batch []*delivery) {
 	if h.called == 0 && (h.working == 0 || time.Since(h.moved) > handTurn) {
 		h.call(c, 1)
 	}
-	if !h.watching {
-		h.watching, h.turns, h.more = true, 0, 1
-		h.watched = time.AfterFunc(handTurn, func() { h.look(c) })
+	if h.nextLook == nil {
+		h.turns, h.more = 0, 1
+		h.nextLook = time.AfterFunc(handTurn, func() { h.look(c) })
 	}
 }
 
@@ -64,7 +63,7 @@ func (h *hands) look(c contexts) {
 	left := len(h.waiting) - h.begun
 	switch {
 	case left == 0:
-		h.watching = false
+		h.nextLook = nil
 		return
 	case handTurns*h.turns >= left:
 		h.more = 1
@@ -73,7 +72,7 @@ func (h *hands) look(c contexts) {
 		h.more *= 2
 	}
 	h.turns = 0
-	h.watched.Reset(handTurn)
+	h.nextLook.Reset(handTurn)
 }
 
 // call calls hands, with h.mu locked.
@@ -117,7 +116,6 @@ func (h *hands) run(c contexts) {
 	defer idle.Stop()
 	for called := true; ; called = true {
 		for d := h.next(called); d != nil; d = h.next(false) {
-			called = false
 			h.handle(c, d)
 		}
 		idle.Reset(handKept)

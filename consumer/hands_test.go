@@ -19,36 +19,51 @@ func deliveries(n int) []*delivery {
 	return all
 }
 
-// counted is a count that others write to.
-func counted(mu *sync.Mutex, n *int) int {
-	mu.Lock()
-	defer mu.Unlock()
-	return *n
+// calls counts the calls that run now, have run at once at the most, and were begun.
+type calls struct {
+	mu               sync.Mutex
+	now, most, begun int
+}
+
+// during is a call that does something.
+func (c *calls) during(do func()) {
+	c.mu.Lock()
+	c.now, c.begun = c.now+1, c.begun+1
+	c.most = max(c.most, c.now)
+	c.mu.Unlock()
+	do()
+	c.mu.Lock()
+	c.now--
+	c.mu.Unlock()
+}
+
+func (c *calls) counted() (begun, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.begun, c.most
 }
 
 func TestCallsThatWaitHaveAHandEach(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
-		c, end, begun := contexts{stopping: ctx}, make(chan struct{}), 0
-		var mu sync.Mutex
-		h := newHands(func(contexts, *delivery) {
-			mu.Lock()
-			begun++
-			mu.Unlock()
-			<-end
-		})
+		c, end, made := contexts{stopping: ctx}, make(chan struct{}), calls{}
+		h := newHands(func(contexts, *delivery) { made.during(func() { <-end }) })
+		begun := func() int {
+			begun, _ := made.counted()
+			return begun
+		}
 		for _, n := range []int{1, 100, 3} {
 			h.give(c, deliveries(n))
 		}
 		synctest.Wait()
-		require.Equal(t, 1, counted(&mu, &begun), "who is at work may be about to come back")
+		require.Equal(t, 1, begun(), "who is at work may be about to come back")
 		time.Sleep(10 * handTurn)
 		synctest.Wait()
-		require.Equal(t, 104, counted(&mu, &begun), "all at the same time, though none has ended")
+		require.Equal(t, 104, begun(), "all at the same time, though none has ended")
 		h.give(c, deliveries(1))
 		synctest.Wait()
-		require.Equal(t, 105, counted(&mu, &begun), "who has not come back for a while is not waited for")
+		require.Equal(t, 105, begun(), "who has not come back for a while is not waited for")
 		close(end)
 		stop()
 		h.running.Wait()
@@ -85,26 +100,16 @@ func TestCallsThatAreOverAtOnceTakeTurnsInOneHand(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
-		c := contexts{stopping: ctx}
-		var mu sync.Mutex
-		now, most, begun := 0, 0, 0
-		h := newHands(func(contexts, *delivery) {
-			mu.Lock()
-			now, begun = now+1, begun+1
-			most = max(most, now)
-			mu.Unlock()
-			time.Sleep(handTurn / 100)
-			mu.Lock()
-			now--
-			mu.Unlock()
-		})
+		c, made := contexts{stopping: ctx}, calls{}
+		h := newHands(func(contexts, *delivery) { made.during(func() { time.Sleep(handTurn / 100) }) })
 		for range 10 {
 			h.give(c, deliveries(100))
 			time.Sleep(handTurn)
 		}
 		time.Sleep(2 * handTurn)
-		require.Equal(t, 1000, counted(&mu, &begun))
-		require.Equal(t, 1, counted(&mu, &most))
+		begun, most := made.counted()
+		require.Equal(t, 1000, begun)
+		require.Equal(t, 1, most)
 		stop()
 		h.running.Wait()
 	})
@@ -115,22 +120,12 @@ func TestCallsThatTakeLongHaveSeveralHands(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
-		c := contexts{stopping: ctx}
-		var mu sync.Mutex
-		now, most := 0, 0
-		h := newHands(func(contexts, *delivery) {
-			mu.Lock()
-			now++
-			most = max(most, now)
-			mu.Unlock()
-			time.Sleep(handTurn)
-			mu.Lock()
-			now--
-			mu.Unlock()
-		})
+		c, made := contexts{stopping: ctx}, calls{}
+		h := newHands(func(contexts, *delivery) { made.during(func() { time.Sleep(handTurn) }) })
 		h.give(c, deliveries(200))
 		time.Sleep(10 * handTurn)
-		require.Greater(t, counted(&mu, &most), 10)
+		_, most := made.counted()
+		require.Greater(t, most, 10)
 		stop()
 		h.running.Wait()
 	})

@@ -5,8 +5,8 @@ import "strconv"
 // mostWalked is how many values of a payload its channel is looked for in, as order.lua has it.
 const mostWalked = 5000
 
-// laneOf is the lane of an entry with this data, as lane_of of order.lua finds it: "<length>:<channel>:" with more colons behind it, or empty where its
-// order is not kept. The two must agree on every payload, broken ones included, since either may register an entry and
+// laneOf is the lane of an entry with this data, as lane_of of order.lua finds it: "<length>:<channel>:" with more colons
+// behind it, or empty where its order is not kept. The two must agree on every payload, broken ones included, since either may register an entry and
 // the scripts take it off again.
 func laneOf(order, channelKey, data string) string {
 	if order == OrderNone || data == "" {

@@ -225,13 +225,16 @@ func (w *Worker) noteSeen(s seen) {
 		return
 	}
 	w.seen = s
+	if len(s.entries) == 0 {
+		return // which tells nothing of their size
+	}
 	bytes := 0
 	for _, e := range s.entries {
 		for _, text := range e.fields {
 			bytes += len(text)
 		}
 	}
-	w.entrySize = bytes/max(len(s.entries), 1) + 1
+	w.entrySize = bytes/len(s.entries) + 1
 }
 
 // handAhead has what was read ahead handled. It goes before all else: it is ours already.

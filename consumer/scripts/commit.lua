@@ -2,16 +2,16 @@
 --
 -- KEYS[5] dead letters, KEYS[6] ledger, KEYS[7] what was delivered, KEYS[8] what is being delivered (both as deliver.lua has
 --   them), then the messages' locks, the messages' traces, and keys that ARGV names by position
--- ARGV[5] batch number, [6] the pipe that it comes through, [7] ledger TTL (ms), [8] now (Unix seconds), [9] dead letters' MAXLEN,
---   [10] MAXLEN of a stream that is emitted to, [11] trace TTL (s), [12] how long a delivery is remembered (ms; 0 = it is not),
---   [13] how many are, [14] how many messages the batch has, [15] the least and [16] the greatest of their ids, [17] whether KEYS
---   has locks and [18] whether it has traces, one for each message (the stream's key stands for none); then columns, which have one for
---   each message:
---   ids; where an order is kept, lanes ('' = none); and where deliveries are remembered, message_keys ('' = this one is not), and what is known: "delivered", "undelivered", "doubtful" (delivered, and put
---   back all the same) or '' (nobody knows)
---   and then runs of messages that have so much in common that it is sent once, since each text of ARGV takes Redis as long as a quarter of a
---   command: verb, delivery count, how many messages, how many arguments each has, the number of streams that it emits to, these keys'
---   positions, and the arguments of one message after the other:
+-- ARGV[5] batch number, [6] the pipe that it comes through, [7] ledger TTL (ms), [8] now (Unix seconds), [9] dead letters'
+--   MAXLEN, [10] MAXLEN of a stream that is emitted to, [11] trace TTL (s), [12] how long a delivery is remembered (ms; 0 = it
+--   is not), [13] how many are, [14] how many messages the batch has, [15] the least and [16] the greatest of their ids,
+--   [17] whether KEYS has locks and [18] whether it has traces, one for each message (the stream's key stands for none); then
+--   columns, which have one for each message:
+--   ids; where an order is kept, lanes ('' = none); and where deliveries are remembered, message_keys ('' = this one is not),
+--   and what is known: "delivered", "undelivered", "doubtful" (delivered, and put back all the same) or '' (nobody knows)
+--   and then runs of messages that have so much in common that it is sent once, since each text of ARGV takes Redis as long as
+--   a quarter of a command: verb, delivery count, how many messages, how many arguments each has, the number of streams that it
+--   emits to, these keys' positions, and the arguments of one message after the other:
 --     ack:    for each emit data and trace id; where there are more, the number of reads of the state, for each the key's
 --             position, 'absent', 'value' or 'sha1', and the value or its digest; for each write the key's position, value,
 --             and 'delete', 'keep' or the time until it expires (ms)
@@ -42,11 +42,10 @@ local function column(is_there)
   behind_columns = behind_columns + size
   return behind_columns - size - 1
 end
-local has_locks, has_traces = ARGV[17] == '1', ARGV[18] == '1'
 local ids, lane_names = column(true), column(ordered ~= 'none')
 local message_keys, tolds = column(remembers), column(remembers)
-local locks = has_locks and 8
-local traces = has_traces and 8 + (locks and size or 0)
+local locks = ARGV[17] == '1' and 8
+local traces = ARGV[18] == '1' and 8 + (locks and size or 0)
 
 local due = 'done'
 
@@ -181,7 +180,7 @@ local function has_lock() return holders[n] == token_of(id, attempt) end
 -- Releases that lock.
 local function release()
   n_released = n_released + 1
-  released[n_released], holders[n] = lock, false
+  released[n_released] = lock
 end
 
 -- Notes that a delivery was made whose acknowledgement is not written, so that the try that follows hears of it.

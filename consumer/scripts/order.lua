@@ -1,10 +1,11 @@
 -- Stands behind prelude.lua in the scripts that read, finish or hand out entries whose channel's order is kept.
 --
 -- The order: which entries of a channel are pending, where its order is kept. What there is of a channel is its lane,
--- "<length>:<channel>:", and as many colons more as make it longer than the 64 bytes (hash-max-listpack-value) up to which Redis keeps a hash as a list
--- that it searches. The hash "lanes" has a field for each: the id of its only entry, or '' where it has more. Those are members of the sorted set
--- "order", whose scores are all 0, so that they stand in the order of their bytes: the lane, and then the id with leading
--- zeros. The first of a lane may run; the others are parked, and scheduled when all before them are done.
+-- "<length>:<channel>:", and as many colons more as make it longer than the 64 bytes (hash-max-listpack-value) up to which Redis
+-- keeps a hash as a list that it searches. The hash "lanes" has a field for each: the id of its only entry, or '' where it has
+-- more. Those are members of the sorted set "order", whose scores are all 0, so that they stand in the order of their bytes: the
+-- lane, and then the id with leading zeros. The first of a lane may run; the others are parked, and scheduled when all before
+-- them are done.
 --
 -- Most channels have one message pending, and a hash takes in and gives up many of these at once, at a third of what a sorted set
 -- takes for each.

@@ -1,7 +1,7 @@
 -- Stands in front of every other script. KEYS[1] is the stream, KEYS[2] its schedule, KEYS[3] its order and KEYS[4] that
--- order's lanes; ARGV[1] is the group, ARGV[2] this consumer, ARGV[3] what the order holds ("none", "addressed" or "channel"), and ARGV[4] the key
--- under which a payload names its channel. Scripts for other slots of a Cluster than the stream's have other KEYS, and use
--- nothing of this that needs the four.
+-- order's lanes; ARGV[1] is the group, ARGV[2] this consumer, ARGV[3] what the order holds ("none", "addressed" or "channel"),
+-- and ARGV[4] the key under which a payload names its channel. Scripts for other slots of a Cluster than the stream's have
+-- other KEYS, and use nothing of this that needs the four.
 --
 -- Lua does not roll back: what a script must write is asked for before its first write, and what it need not
 -- write (traces, audits, counters) is written with pcall.
@@ -46,7 +46,7 @@ local function lost(id, count)
 end
 
 -- The token of a lock that a message holds. It names this delivery and no other, so that nobody else can release the lock.
-local token_prefix = (consumer or '') .. ' '
+local token_prefix = consumer .. ' '
 local function token_of(id, count) return token_prefix .. id .. ' ' .. count end
 
 local function is_there(id) return redis.call('XRANGE', stream, id, id, 'COUNT', '1')[1] ~= nil end

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -118,14 +119,20 @@ func (s *stage) daemonFigures(ctx context.Context, c *counter) (f Figures, err e
 	return f, err
 }
 
-// baseline reads the daemon's metrics before the measurement, and finds out what a reading allocates by itself.
+// scrapes is how often the daemon's metrics are read to find out what a reading allocates.
+const scrapes = 5
+
+// baseline reads the daemon's metrics before the measurement, and finds out what a reading allocates by itself: the least of
+// several, since the daemon may be doing something else as well.
 func (s *stage) baseline(ctx context.Context) (before process, scrapeCost float64, err error) {
-	first, err := s.daemon.scrape(ctx)
-	if err != nil {
-		return before, 0, err
-	}
 	before, err = s.daemon.scrape(ctx)
-	return before, before.mallocs - first.mallocs, err
+	scrapeCost = math.Inf(1)
+	for i := 1; i < scrapes && err == nil; i++ {
+		last := before
+		before, err = s.daemon.scrape(ctx)
+		scrapeCost = min(scrapeCost, before.mallocs-last.mallocs)
+	}
+	return before, scrapeCost, err
 }
 
 // count is how many round trips there were so far, 0 without a counter.

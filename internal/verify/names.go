@@ -34,10 +34,9 @@ func (n names) counter(channel int) string {
 }
 func (n names) schedule() string { return "sg:schedule:" + n.stream() + ":" + n.group() }
 
-// orders begin the keys in which the order of a channel is kept.
-func (n names) orders() []string {
-	return []string{"sg:order:" + n.stream() + ":", "sg:lanes:" + n.stream() + ":"}
-}
+// order and lanes begin the keys in which the order of a channel is kept.
+func (n names) order() string { return "sg:order:" + n.stream() + ":" }
+func (n names) lanes() string { return "sg:lanes:" + n.stream() + ":" }
 
 // client is the name under which a worker's connections appear in CLIENT LIST.
 func (n names) client(worker int) string { return fmt.Sprintf("sgstreamd-verify-%s-%d", n.run, worker) }

@@ -17,7 +17,7 @@ func TestARunRemovesItsOwnKeysAndNoOthers(t *testing.T) {
 	}
 	own := []string{
 		r.names.stream(), r.names.outputs(), r.names.deadLetters(), r.names.lock() + "c", r.names.traceKey(1), r.names.schedule(),
-		"sg:commit:" + r.names.stream() + ":workers:c", r.names.orders()[0] + "x", r.names.orders()[1] + "x", r.names.counter(7), r.names.audit() + ":x",
+		"sg:commit:" + r.names.stream() + ":workers:c", r.names.order() + "x", r.names.lanes() + "x", r.names.counter(7), r.names.audit() + ":x",
 	}
 	for _, key := range append(own, foreign...) {
 		require.NoError(t, c.Set(ctx, key, "v", 0).Err())

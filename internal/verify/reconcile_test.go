@@ -155,10 +155,10 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			require.NoError(r.t, r.server.client.ZAdd(r.t.Context(), r.names.schedule(), redis.Z{Member: "1-0 1", Score: 1}).Err())
 		}, orderChannel, []violation{{kind: LeftBehind, number: -1}}},
 		"something in the order of a channel": {func(r *rig) {
-			require.NoError(r.t, r.server.client.RPush(r.t.Context(), r.names.orders()[0]+"x", "1-0").Err())
+			require.NoError(r.t, r.server.client.RPush(r.t.Context(), r.names.order()+"x", "1-0").Err())
 		}, orderChannel, []violation{{kind: LeftBehind, number: -1}}},
 		"a channel of the order": {func(r *rig) {
-			require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.orders()[1]+"x", "1:c:", "1-0").Err())
+			require.NoError(r.t, r.server.client.HSet(r.t.Context(), r.names.lanes()+"x", "1:c:", "1-0").Err())
 		}, orderChannel, []violation{{kind: LeftBehind, number: -1}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -57,7 +57,7 @@ func look(ctx context.Context, s *server, n names) (left remains, err error) {
 		for _, p := range pending {
 			left.pending = append(left.pending, p.ID)
 		}
-		for _, pattern := range []string{n.lock() + "*", n.schedule(), n.orders()[0] + "*", n.orders()[1] + "*"} {
+		for _, pattern := range []string{n.lock() + "*", n.schedule(), n.order() + "*", n.lanes() + "*"} {
 			if err := find(ctx, s.client, pattern, func(keys []string) error { return left.describe(ctx, s, keys) }); err != nil {
 				return err
 			}
