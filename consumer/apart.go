@@ -116,7 +116,7 @@ func (w *Worker) ledgerAt(slot int, what string) string {
 		tag = tagOf(slot)
 		w.slotTags[slot] = tag
 	}
-	return "sg:commit:{" + tag + "}:" + what + ":" + w.cfg.Stream + ":" + w.cfg.Group + ":" + w.cfg.Consumer
+	return ledgerPrefix + "{" + tag + "}:" + what + ":" + w.cfg.Stream + ":" + w.cfg.Group + ":" + w.cfg.Consumer
 }
 
 // atATime bounds the scripts that a step runs at the same time. Each needs a connection.

@@ -157,16 +157,6 @@ func (w *Worker) noteDue() {
 	w.nudge()
 }
 
-// ledgerKey is a hash that remembers this consumer's last commits.
-func (w *Worker) ledgerKey() string {
-	return w.ledgerPrefix() + w.cfg.Consumer
-}
-
-// ledgerPrefix begins the ledgers of all consumers of this worker's group.
-func (w *Worker) ledgerPrefix() string {
-	return "sg:commit:" + w.own + ":" + w.cfg.Group + ":"
-}
-
 // appendOnce appends the columns that only those who remember deliveries have.
 func (w *Worker) appendOnce(args []any, batch []commitRequest) []any {
 	if !w.cfg.Once.Enabled {

@@ -18,16 +18,6 @@ func (w *Worker) rememberedMS() int64 {
 	return w.cfg.Once.TTL.Milliseconds()
 }
 
-// deliveredKey is a sorted set of the message_keys that were delivered, by the moment.
-func (w *Worker) deliveredKey() string {
-	return "sg:delivered:" + w.own + ":" + w.cfg.Group
-}
-
-// deliveringKey is a hash of the message_keys whose delivery was begun, as deliver.lua has it.
-func (w *Worker) deliveringKey() string {
-	return "sg:delivering:" + w.own + ":" + w.cfg.Group
-}
-
 // told is what is known of a reply's delivery after a try.
 type told string
 

@@ -89,10 +89,6 @@ func (w *Worker) reclaimKeys() []string {
 	return w.scriptKeys(w.deadLettersHere(), audit, audit+":previous").keys
 }
 
-func (w *Worker) auditKey() string {
-	return w.cfg.Autoclaim.AuditKey + ":" + w.own + ":" + w.cfg.Group
-}
-
 // idAfter is the least stream id that is greater than id.
 func idAfter(id string) string {
 	ms, seq, _ := strings.Cut(id, "-")

@@ -8,13 +8,6 @@ import (
 // parkedConsumer owns what is pending and in no worker's hands, as prelude.lua says.
 const parkedConsumer = namePrefix + "parked"
 
-// scheduleKey is a sorted set of parked entries by the moment at which they are due, in ms of Redis's clock. What is
-// on it is handed out then: failed tries after their delay; at once what a stopping worker gave back, and what has
-// waited for an earlier message of its channel. It outlives every worker.
-func (w *Worker) scheduleKey() string {
-	return "sg:schedule:" + w.own + ":" + w.cfg.Group
-}
-
 // handOut takes what is due, as far as there is room, and notes when to look again.
 func (w *Worker) handOut(c contexts) error {
 	pass, err := w.reclaim(c, modeDue, "-")

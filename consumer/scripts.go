@@ -119,16 +119,6 @@ func (w *Worker) scriptArgs(more ...any) []any {
 	return append([]any{w.cfg.Group, w.cfg.Consumer, w.cfg.Order, w.cfg.ChannelKey}, more...)
 }
 
-// orderKey is a sorted set of what is pending of channels of which there is more than one message; order.lua says how.
-func (w *Worker) orderKey() string {
-	return "sg:order:" + w.own + ":" + w.cfg.Group
-}
-
-// lanesKey is a hash of the channels of which something is pending, where their order is kept.
-func (w *Worker) lanesKey() string {
-	return "sg:lanes:" + w.own + ":" + w.cfg.Group
-}
-
 // columns are what the scripts that take and that commit get of messages, one thing of all of them after the other. Messages have a
 // lock and a trace, or zero values.
 type columns struct {

@@ -284,7 +284,7 @@ func (w *Worker) leaveGroup(ctx context.Context) {
 // forget removes consumers of the group whose name begins so, that have been idle for so long and have
 // nothing pending, and their ledgers.
 func (w *Worker) forget(ctx context.Context, prefix string, idle time.Duration) error {
-	names, err := w.scripts.forget.Run(ctx, w.redis, w.scriptKeys().keys, w.scriptArgs(prefix, idle.Milliseconds(), w.ledgerPrefix())...).StringSlice()
+	names, err := w.scripts.forget.Run(ctx, w.redis, w.scriptKeys().keys, w.scriptArgs(prefix, idle.Milliseconds(), w.ledgersBegin())...).StringSlice()
 	if err != nil {
 		return explain(err, w.cfg.Stream)
 	}

@@ -43,8 +43,8 @@ The bare loops read 256 messages at a time, and then
   fenced  acknowledge and answer, in one script, those that are still their own
   full    do that, with a lock taken and a trace written before, and released and written after
 
-It works on the Redis of the configuration, under keys of its own (sg:bench:…, and sg:schedule:, sg:commit:, sg:order: and sg:lanes:
-with its stream's name), which it removes at the end, also after Ctrl-C. It loads that Redis as much as it can take: think
+It works on the Redis of the configuration, under keys of its own (sg:bench:…, and what the daemon keeps for its
+stream: sg:*:sg:bench:…), which it removes at the end, also after Ctrl-C. It loads that Redis as much as it can take: think
 twice before you run it beside a live fleet. With --redis own, and where redis.url is "embedded", it starts the
 redis-server of the PATH, which keeps nothing on disk.
 

@@ -38,8 +38,8 @@ happens to the workers. It starts workers as processes of their own, sends them 
 that can never succeed), does to them what goes wrong in life, and then compares what came of every message with what
 should have.
 
-It works on the Redis of the configuration, under keys of its own (sg:verify:…, and sg:schedule:, sg:commit:, sg:order:,
-sg:lanes: and sg:state: with its stream's or plugin's name), which it removes at the end, also after Ctrl-C. It loads that Redis
+It works on the Redis of the configuration, under keys of its own (sg:verify:…, and what the daemon keeps for
+its stream and its plugin: sg:*:sg:verify:… and sg:state:verify-…), which it removes at the end, also after Ctrl-C. It loads that Redis
 as much as it can take: think twice before you run it beside a live fleet. With --redis own, and where redis.url is
 "embedded", it starts the redis-server of the PATH, with a replica, and does to it what can't be done to yours.
 

@@ -42,10 +42,8 @@ func (n names) traceID(number int) string { return n.tracePrefix() + strconv.Ito
 
 func (n names) tracePrefix() string { return n.run + "-" }
 
-// patterns are the keys of all passes. Some are the daemon's fixed prefixes with the stream's name.
-func (n names) patterns() []string {
-	return []string{n.whole() + "*", "sg:schedule:" + n.whole() + "*", "sg:commit:" + n.whole() + "*", "sg:order:" + n.whole() + "*", "sg:lanes:" + n.whole() + "*"}
-}
+// patterns are the keys of all passes: our own, and those that the daemon keeps for the stream under names that begin with "sg:".
+func (n names) patterns() []string { return []string{n.whole() + "*", "sg:*:" + n.whole() + "*"} }
 
 // scanPage is how many keys one step of a scan looks at.
 const scanPage = 5000

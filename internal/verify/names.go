@@ -41,12 +41,10 @@ func (n names) lanes() string { return "sg:lanes:" + n.stream() + ":" }
 // client is the name under which a worker's connections appear in CLIENT LIST.
 func (n names) client(worker int) string { return fmt.Sprintf("sgstreamd-verify-%s-%d", n.run, worker) }
 
-// patterns are the keys of the run. Some are the daemon's fixed prefixes with the stream's or the plugin's name.
+// patterns are the keys of the run: our own, those that the daemon keeps for the stream under names that begin with "sg:", and the
+// plugin's state.
 func (n names) patterns() []string {
-	return []string{
-		n.prefix() + "*", "sg:schedule:" + n.prefix() + "*", "sg:commit:" + n.prefix() + "*", "sg:order:" + n.prefix() + "*", "sg:lanes:" + n.prefix() + "*",
-		"sg:state:" + n.plugin() + ":*",
-	}
+	return []string{n.prefix() + "*", "sg:*:" + n.prefix() + "*", "sg:state:" + n.plugin() + ":*"}
 }
 
 // scanPage is how many keys one step of a scan looks at.
