@@ -218,7 +218,9 @@ func (x *exchange) end() {
 	go func() { defer close(released); x.release() }()
 	x.awaits(released)
 	outcome := "cancelled"
-	if x.hasArrived() && x.response != nil {
+	// What the guest has not read to its end was its own choice only as long as its call went on.
+	cut := x.over == nil && x.call.ctx.Err() != nil
+	if x.hasArrived() && x.response != nil && !cut {
 		outcome = statusOutcome(x.response.StatusCode)
 	}
 	if failed, ok := errors.AsType[*refusal](x.over); ok {
