@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sgstreamd/sgstreamd/abi"
 	"github.com/sgstreamd/sgstreamd/consumer"
 	"github.com/sgstreamd/sgstreamd/host"
 	"github.com/sgstreamd/sgstreamd/internal/config"
@@ -69,20 +72,19 @@ redis counts for it. The plugin's table is plugins.bench, as in --set plugins.be
 	flags.StringSliceVar(&f.bare, "bare", loadtest.Bares(), "`names` of the bare loops, separated by commas; or none")
 	flags.BoolVar(&f.json, "json", false, "print the report as a JSON object")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := takeURL(cmd, f.redis); err != nil {
-			return err
-		}
-		loaded, err := cfg.load(cmd)
+		loaded, err := loadFor(cmd, cfg, f.redis)
 		if err != nil {
 			return err
 		}
-		ctx, _, release := untilSignalled(cmd.Context())
+		ctx, cut, release := untilSignalled(cmd.Context(), syscall.SIGHUP)
 		defer release()
+		defer surviveClosedPipes()()
 		o, err := f.options(loaded.Redis)
 		if err != nil {
 			return err
 		}
-		about, err := f.subject(ctx, &o, cfg.settings)
+		o.Cut = cut
+		about, err := f.subject(ctx, &o, cfg.read.Flags)
 		if err != nil {
 			return err
 		}
@@ -96,7 +98,10 @@ func (f *benchFlags) options(redis consumer.RedisConfig) (loadtest.Options, erro
 	if slices.Equal(f.bare, []string{"none"}) {
 		f.bare = nil
 	}
-	for _, mode := range f.bare {
+	for i, mode := range f.bare {
+		if slices.Contains(f.bare[:i], mode) {
+			return loadtest.Options{}, usageError{fmt.Errorf("flag --bare: %q is there twice; remove one", mode)}
+		}
 		if !slices.Contains(loadtest.Bares(), mode) {
 			return loadtest.Options{}, usageError{fmt.Errorf("flag --bare: there is no loop %q; write some of %s, or none", mode, strings.Join(loadtest.Bares(), ","))}
 		}
@@ -128,17 +133,20 @@ func (f *benchFlags) options(redis consumer.RedisConfig) (loadtest.Options, erro
 }
 
 // subject is what is measured: the plugin, and the daemon's settings. It is the part of a report that says so.
-func (f *benchFlags) subject(ctx context.Context, o *loadtest.Options, settings []string) (loadtest.Report, error) {
-	about, source := loadtest.Report{Settings: map[string]string{}}, config.Source{Flags: map[string]string{}}
-	for _, s := range settings {
-		key, value, _ := strings.Cut(s, "=") // they were read before
+func (f *benchFlags) subject(ctx context.Context, o *loadtest.Options, settings map[string]string) (loadtest.Report, error) {
+	about, source := loadtest.Report{Version: version, Settings: map[string]string{}}, config.Source{Flags: map[string]string{}}
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
 		if strings.HasPrefix(key, "redis.") {
 			continue // it is in o.Redis
 		}
 		if slices.Contains(loadtest.Reserved(), key) {
 			return about, usageError{fmt.Errorf("flag --set: %s is the benchmark's own, and can't be set; remove it", key)}
 		}
-		o.Settings, source.Flags[key], about.Settings[key] = append(o.Settings, s), value, value
+		if parts := strings.SplitN(key, ".", 3); len(parts) == 3 && parts[0] == "plugins" && parts[1] != loadtest.PluginName {
+			return about, usageError{fmt.Errorf("flag --set: %s is another plugin's; the one that is measured has the table plugins.%s", key, loadtest.PluginName)}
+		}
+		value := settings[key]
+		o.Settings, source.Flags[key], about.Settings[key] = append(o.Settings, key+"="+value), value, value
 	}
 	cfg, err := config.Load(source)
 	if err != nil {
@@ -155,6 +163,9 @@ func (f *benchFlags) subject(ctx context.Context, o *loadtest.Options, settings 
 	if err == nil && inspection.Refused != "" {
 		err = errors.New(inspection.Refused)
 	}
+	if err == nil && inspection.Manifest.Kind == abi.KindAdapter {
+		err = fmt.Errorf("%s is an %s, and gets no messages; name a processor", f.plugin, inspection.Manifest.Kind)
+	}
 	if err != nil {
 		return about, usageError{fmt.Errorf("flag --plugin: %w", err)}
 	}
@@ -165,7 +176,7 @@ func (f *benchFlags) subject(ctx context.Context, o *loadtest.Options, settings 
 
 func (f *benchFlags) run(ctx context.Context, cmd *cobra.Command, o loadtest.Options, about loadtest.Report) error {
 	line := newStatusLine(cmd.ErrOrStderr())
-	o.Progress = line.show
+	o.Progress, o.Note = line.show, line.note
 	report, err := loadtest.Run(ctx, o)
 	line.clear()
 	if err == loadtest.ErrInterrupted { // and nothing else with it
@@ -174,7 +185,7 @@ func (f *benchFlags) run(ctx context.Context, cmd *cobra.Command, o loadtest.Opt
 	if err != nil {
 		return err
 	}
-	report.Plugin, report.Codec, report.Settings = about.Plugin, about.Codec, about.Settings
+	report.Version, report.Plugin, report.Codec, report.Settings = about.Version, about.Plugin, about.Codec, about.Settings
 	return f.print(cmd.OutOrStdout(), &report)
 }
 

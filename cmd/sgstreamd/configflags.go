@@ -72,6 +72,31 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	return cfg, nil
 }
 
+// loadFor reads the configuration of a command that has the flag --redis, which names a Redis as --redis-url does, or is "own".
+func loadFor(cmd *cobra.Command, flags *configFlags, redis string) (config.Config, error) {
+	changed := cmd.Flags().Changed
+	switch {
+	case changed("redis") && redis == "":
+		return config.Config{}, usageError{errors.New("flag --redis: is empty; write own, or a URL")}
+	case changed("redis") && changed("redis-url"):
+		return config.Config{}, usageError{errors.New("--redis and --redis-url both name a Redis; remove one")}
+	case changed("redis") && redis != redisOwn:
+		if err := cmd.Flags().Set("redis-url", redis); err != nil {
+			return config.Config{}, usageError{err}
+		}
+	}
+	loaded, err := flags.load(cmd)
+	if err != nil || redis != redisOwn {
+		return loaded, err
+	}
+	for key := range flags.read.Flags {
+		if strings.HasPrefix(key, "redis.") {
+			return loaded, usageError{fmt.Errorf("flag --set: %s counts for nothing with --redis own; remove it", key)}
+		}
+	}
+	return loaded, nil
+}
+
 // report logs which file was read. One that nobody named may be there unknown to the operator, and so be why a
 // variable of the fleet's counts for nothing.
 func (f *configFlags) report(log *slog.Logger) {

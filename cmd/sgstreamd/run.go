@@ -54,15 +54,15 @@ the configuration is read anew, and the tables of the plugins in it take effect.
 	return c
 }
 
-// untilSignalled returns a context that ends with the first SIGINT or SIGTERM, and a channel that is closed
-// with the second.
-func untilSignalled(parent context.Context) (context.Context, <-chan struct{}, func()) {
+// untilSignalled returns a context that ends with the first SIGINT, SIGTERM or other signal that is named, and a channel that is
+// closed with the second.
+func untilSignalled(parent context.Context, others ...os.Signal) (context.Context, <-chan struct{}, func()) {
 	if parent == nil {
 		parent = context.Background()
 	}
 	ctx, cancel := context.WithCancel(parent)
 	signals, cut, released := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, append(others, os.Interrupt, syscall.SIGTERM)...)
 	go func() {
 		for _, act := range []func(){cancel, func() { close(cut) }} {
 			select {
@@ -78,6 +78,15 @@ func untilSignalled(parent context.Context) (context.Context, <-chan struct{}, f
 		close(released)
 		cancel()
 	}
+}
+
+// surviveClosedPipes lets a command go on where nobody reads what it prints any more, since there is something left to be
+// removed. The returned function ends that.
+func surviveClosedPipes() (end func()) {
+	// Ignored, it would be so in the processes that the command starts, too.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGPIPE)
+	return func() { signal.Stop(signals) }
 }
 
 // newLogger writes the log as the configuration, which was validated, says.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,10 +69,7 @@ Exit codes: 0 every promise was kept; 1 one was broken (the history of the first
 	flags.IntVar(&f.rate, "rate", verify.DefaultRate, "`number` of messages sent a second, at most; fewer where the workers can't keep up")
 	flags.BoolVar(&f.json, "json", false, "print the report as a JSON object")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := takeURL(cmd, f.redis); err != nil {
-			return err
-		}
-		cfg, err := config.load(cmd)
+		cfg, err := loadFor(cmd, config, f.redis)
 		if err != nil {
 			return err
 		}
@@ -94,20 +92,6 @@ func faultList() string {
 		fmt.Fprintf(&b, "  %-12s %s%s\n", f.Name, f.What, own)
 	}
 	return b.String()
-}
-
-// takeURL lets a --redis that is a URL stand for --redis-url.
-func takeURL(cmd *cobra.Command, redis string) error {
-	if redis == "" || redis == redisOwn {
-		return nil
-	}
-	if cmd.Flags().Changed("redis-url") {
-		return usageError{errors.New("--redis and --redis-url both name a Redis; remove one")}
-	}
-	if err := cmd.Flags().Set("redis-url", redis); err != nil {
-		return usageError{err}
-	}
-	return nil
 }
 
 // options checks the flags.
@@ -146,8 +130,9 @@ func (f *verifyFlags) options(cmd *cobra.Command, redis consumer.RedisConfig) (v
 func (f *verifyFlags) run(cmd *cobra.Command, o verify.Options) error {
 	line := newStatusLine(cmd.ErrOrStderr())
 	o.Progress = func(p verify.Progress) { line.show(progressText(o, p)) }
-	ctx, _, release := untilSignalled(cmd.Context())
+	ctx, _, release := untilSignalled(cmd.Context(), syscall.SIGHUP)
 	defer release()
+	defer surviveClosedPipes()()
 	report, err := verify.Run(ctx, o)
 	line.clear()
 	if err == verify.ErrInterrupted { // and nothing else with it

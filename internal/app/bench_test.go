@@ -3,6 +3,7 @@ package app_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -114,27 +115,39 @@ func TestBenchPrintsATable(t *testing.T) {
 	out, errOut, code := run(t, "", "bench", "--redis", "own", "--messages", "500", "--rate", "1000", "--bare", "full")
 	require.Equal(t, 0, code, errOut)
 	require.Regexp(t, `^plugin built in \(msgpack\); inbound.lock.enabled=true inbound.max_in_flight=64 inbound.order=channel inbound.trace.enabled=true
-500 messages of 600 bytes in 1000 channels; medians of 1
-\d+ cores, .*; Redis .*
+500 messages of 600 bytes in 500 channels
+sgstreamd .*; \d+ cores, .*; Redis .*, of its own
 
-as fast as possible +DAEMON/LOOP +MESSAGES/S +CPU µs +REDIS CPU µs +ALLOCATIONS +ROUND TRIPS
-daemon +\d+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+
+as fast as possible +DAEMON/LOOP +MESSAGES/S +CPU µs +REDIS CPU µs +ALLOCATIONS +ROUND TRIPS +MEMORY MB
+daemon +\d+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +\d+
 bare loop, full +[\d.]+ +\d+ +[\d.]+ +[\d.]+
 
-at 1000 messages/s +DAEMON/LOOP P50 +P99 +P50 MS .*
-daemon +([\d.]+ +){7}[\d.]+
+at 1000 messages/s +P50, DAEMON/LOOP +P99, DAEMON/LOOP +P50 MS .*
+daemon +([\d.]+ +){8}\d+
 bare loop, full +([\d.]+ +){7}[\d.]+
-$`, out)
+Latencies are of 500 messages\.
+`, out)
 }
 
 func TestBenchLeavesNothingWhenItIsInterrupted(t *testing.T) {
 	t.Parallel()
-	r := redistest.Start(t)
-	p := startProcess(t, "bench", "--redis", r.URL(), "--rate", "10", "--messages", "100000", "--bare", "none")
-	p.line("throughput, 1 of 1: the daemon, ")
-	p.signal(syscall.SIGINT)
-	require.Equal(t, 1, p.exit())
-	p.line("sgstreamd: interrupted; nothing is left in Redis")
+	for name, signal := range map[string]syscall.Signal{"by the user": syscall.SIGINT, "by the terminal's end": syscall.SIGHUP} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Start(t)
+			p := startProcess(t, "bench", "--redis", r.URL(), "--rate", "10", "--messages", "100000", "--bare", "none")
+			p.line("throughput, 1 of 1: the daemon, ")
+			p.signal(signal)
+			require.Equal(t, 1, p.exit())
+			p.line("sgstreamd: interrupted; nothing is left in Redis")
+			requireNothingOfBench(t, r)
+		})
+	}
+}
+
+// requireNothingOfBench asserts that a Redis that was empty is so again, and that nobody works on it.
+func requireNothingOfBench(t *testing.T, r *redistest.Server) {
+	t.Helper()
 	c := r.Client(t)
 	keys, err := c.Keys(t.Context(), "*").Result()
 	require.NoError(t, err)
@@ -145,13 +158,71 @@ func TestBenchLeavesNothingWhenItIsInterrupted(t *testing.T) {
 	})
 }
 
+// Nobody reads its progress any more, as after "2>&1 | head -1"; it goes on, and removes its keys.
+func TestBenchLeavesNothingWhenItsErrorsAreNotRead(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, read.Close())
+	c := exec.Command(built.binary, "bench", "--redis", r.URL(), "--rate", "0", "--messages", "2000", "--bare", "none")
+	c.Stderr = write
+	out, err := c.Output()
+	require.NoError(t, write.Close())
+	require.NoError(t, err)
+	require.Contains(t, string(out), "as fast as possible")
+	requireNothingOfBench(t, r)
+}
+
+// Where Redis does not answer, a second interruption ends it at once, and says what is left.
+func TestBenchEndsAtTheSecondInterruption(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	p := startProcess(t, "bench", "--redis", r.URL(), "--rate", "10", "--messages", "100000", "--bare", "none")
+	run := strings.TrimPrefix(p.line("the names of this run's keys begin with "), "the names of this run's keys begin with ")
+	p.line("throughput, 1 of 1: the daemon, ")
+	c := r.Client(t)
+	require.NoError(t, c.Do(t.Context(), "CLIENT", "PAUSE", "600000", "ALL").Err())
+	p.signal(syscall.SIGINT)
+	p.line("interrupted: what is left in Redis is being removed, unless there is another interruption")
+	p.signal(syscall.SIGINT)
+	require.Equal(t, 1, p.exit())
+	p.line("sgstreamd: interrupted; keys that match " + run + "* or sg:*:" + run + "* are left in Redis: ")
+}
+
+// What others keep in Redis is not put at risk, and what can't be written is learned before anything was.
+func TestBenchRefusesARedisThatCantBeMeasuredOn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"one that evicts": {[]string{"--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru"},
+			"sgstreamd: redis has a maxmemory with the policy allkeys-lru, and would remove keys of others to make room; measure with --redis own\n"},
+		"one without room": {[]string{"--maxmemory", "11mb"},
+			"and 10000 messages of 600 bytes take some 20 MB; send fewer with --messages, or measure with --redis own\n"},
+		"a replica":                 {[]string{"--replicaof", "127.0.0.1 1"}, " is a replica, which takes no writes; name its primary\n"},
+		"one that needs more":       {[]string{"--requirepass", "secret"}, "/0 does not answer as it should: NOAUTH Authentication required.\n"},
+		"one that can't be scanned": {[]string{"--rename-command", "SCAN", ""}, ": ERR unknown command 'scan'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Start(t, c.args...)
+			_, errOut, code := run(t, "", "bench", "--redis", r.URL(), "--messages", "10000", "--rate", "0")
+			require.Equal(t, 1, code)
+			require.Contains(t, errOut, c.want)
+			require.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
+		})
+	}
+}
+
 // A plugin that fails is not measured, and why it does is said.
 func TestBenchSaysWhyAPluginFails(t *testing.T) {
 	t.Parallel()
 	_, errOut, code := run(t, "", "bench", "--redis", "own", "--messages", "100", "--rate", "0", "--bare", "none",
 		"--plugin", "../../host/testdata/alloc_overflow.wasm", "--set", "inbound.max_attempts=1")
 	require.Equal(t, 1, code)
-	require.Regexp(t, `(?m)^sgstreamd: the plugin fails, and \d+ messages are in the dead letters; the first because: plugin "bench": sgs_alloc trapped: `, errOut)
+	require.Regexp(t, `(?m)^sgstreamd: the plugin does not handle the messages, of which \d+ went to the dead letters; the first because: "plugin \\"bench\\": sgs_alloc trapped: `, errOut)
 }
 
 func TestBenchSaysWhatIsWrongWithItsFlags(t *testing.T) {
@@ -165,12 +236,19 @@ func TestBenchSaysWhatIsWrongWithItsFlags(t *testing.T) {
 		"--rate -1":            `flag --rate: is -1; write 0 to 1000000`,
 		"--repeat 0":           `flag --repeat: is 0; write 1 to 100`,
 		"--bare nck":           `flag --bare: there is no loop "nck"; write some of ack,fenced,full, or none`,
+		"--bare ack,ack":       `flag --bare: "ack" is there twice; remove one`,
 		"--plugin " + noModule: `flag --plugin: `,
-		"--plugin ../../host/testdata/lacks_handle.wasm": `flag --plugin: `,
-		"--set inbound.stream=x":                         `flag --set: inbound.stream is the benchmark's own, and can't be set; remove it`,
-		"--set inbound.order=any":                        `inbound.order`,
-		"--redis redis://h:1/0 --redis-url x":            `--redis and --redis-url both name a Redis; remove one`,
-		"now":                                            `unknown command "now"`,
+		"--plugin " + filepath.Join(built.plugins, "console.wasm"): `console.wasm is an adapter, and gets no messages; name a processor`,
+		"--set plugins.other.timeout=1s":                           `flag --set: plugins.other.timeout is another plugin's; the one that is measured has the table plugins.bench`,
+		"--plugins-dir x":                                          `flag --set: plugins.dir is the benchmark's own, and can't be set; remove it`,
+		"--redis=":                                                 `flag --redis: is empty; write own, or a URL`,
+		"--redis own --redis-url redis://h:1/0":                    `--redis and --redis-url both name a Redis; remove one`,
+		"--redis own --set redis.url=redis://h:1/0":                `flag --set: redis.url counts for nothing with --redis own; remove it`,
+		"--plugin ../../host/testdata/lacks_handle.wasm":           `flag --plugin: `,
+		"--set inbound.stream=x":                                   `flag --set: inbound.stream is the benchmark's own, and can't be set; remove it`,
+		"--set inbound.order=any":                                  `inbound.order`,
+		"--redis redis://h:1/0 --redis-url x":                      `--redis and --redis-url both name a Redis; remove one`,
+		"now":                                                      `unknown command "now"`,
 	} {
 		_, errOut, code := run(t, "", append([]string{"bench"}, strings.Fields(args)...)...)
 		require.Equal(t, 2, code, args)
@@ -179,7 +257,7 @@ func TestBenchSaysWhatIsWrongWithItsFlags(t *testing.T) {
 	}
 	for redis, want := range map[string]string{
 		"redis+cluster://127.0.0.1:1": "sgstreamd: redis.url: bench works on a single server; name one of yours, or write --redis own\n",
-		"redis://127.0.0.1:1/0":       "sgstreamd: redis: dial tcp 127.0.0.1:1: connect: connection refused\n",
+		"redis://127.0.0.1:1/0":       "sgstreamd: redis.url: redis://127.0.0.1:1/0 does not answer as it should: dial tcp 127.0.0.1:1: connect: connection refused\n",
 	} {
 		_, errOut, code := run(t, "", "bench", "--redis", redis)
 		require.Equal(t, 1, code)

@@ -78,12 +78,13 @@ type bare struct {
 	fenced, claim, full *redis.Script
 
 	roundTrips int
+	progress   func(settled int)
 }
 
 // newBare makes the group, and lets Redis know the scripts.
 func newBare(ctx context.Context, c *redis.Client, n names, mode string) (*bare, error) {
 	b := &bare{
-		client: c, names: n, mode: mode,
+		client: c, names: n, mode: mode, progress: func(int) {},
 		fenced: redis.NewScript(fencedLua), claim: redis.NewScript(claimLua), full: redis.NewScript(fullLua),
 	}
 	if err := c.XGroupCreateMkStream(ctx, n.stream(), group, "0").Err(); err != nil {
@@ -118,6 +119,7 @@ func (b *bare) run(ctx context.Context, n int) error {
 			return fmt.Errorf("bare loop %s: %w", b.mode, err)
 		}
 		done += len(batch)
+		b.progress(done)
 	}
 	return nil
 }

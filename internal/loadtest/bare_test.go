@@ -48,9 +48,10 @@ func TestTheLoopsSettleEverything(t *testing.T) {
 			traces, err := r.server.client.Keys(t.Context(), s.names.trace()+"*").Result()
 			require.NoError(t, err)
 			require.Len(t, traces, map[string]int{BareFull: 600}[mode])
-			done, err := r.server.settled(t.Context(), s.names, *s.loader.last.Load())
+			upTo, settled, err := r.server.settled(t.Context(), s.names)
 			require.NoError(t, err)
-			require.True(t, done)
+			require.Equal(t, *s.loader.last.Load(), upTo)
+			require.Equal(t, 600, settled)
 		})
 	}
 }

@@ -37,7 +37,8 @@ func Reserved() []string {
 	return []string{
 		"inbound.enabled", "inbound.stream", "inbound.group", "inbound.processor", "inbound.autoclaim.audit_key", "inbound.lock.prefix",
 		"inbound.trace.prefix", "outbound.platforms", "outbound.adapters", "outbound.stream_prefix", "outbound.max_len", "dead_letters.stream",
-		"state.prefix", "plugins.dir", "plugins.cache_dir", "plugins.lock_file", "admin.listen", "log.format",
+		"state.prefix", "plugins.dir", "plugins.cache_dir", "plugins.lock_file", "plugins." + PluginName + ".emit_streams",
+		"admin.listen", "log.format",
 	}
 }
 
@@ -135,7 +136,7 @@ listen = "127.0.0.1:0"
 
 [log]
 format = "json"
-`, redis.WaitReplicas, redis.WaitTimeout, redis.TLS.CAFile, redis.TLS.CertFile, redis.TLS.KeyFile, n.stream(), group, pluginName,
+`, redis.WaitReplicas, redis.WaitTimeout, redis.TLS.CAFile, redis.TLS.CertFile, redis.TLS.KeyFile, n.stream(), group, PluginName,
 		n.prefix()+"audit", n.lock(), n.trace(), n.outbound(), n.deadLetters(), n.prefix()+"state:",
 		pluginsFolder(folder), cacheDir)
 }
@@ -174,9 +175,23 @@ func (d *daemon) alive() error {
 	default:
 		return nil
 	}
+	return fmt.Errorf("the daemon ended (%v)%s", d.cmd.ProcessState, d.complaint())
+}
+
+// complaint is the last thing that the daemon has complained of, as the end of an error's text; or empty.
+func (d *daemon) complaint() string {
 	log, _ := os.ReadFile(d.logFile)
-	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
-	return fmt.Errorf("the daemon ended (%v); it said: %s", d.cmd.ProcessState, strings.Join(lines[max(0, len(lines)-3):], "; "))
+	for _, line := range slices.Backward(strings.Split(strings.TrimSpace(string(log)), "\n")) {
+		var said struct{ Level, Msg, Error string }
+		switch {
+		case line == "":
+		case json.Unmarshal([]byte(line), &said) != nil: // what ends a process is no record
+			return "; it said: " + strings.TrimPrefix(line, "sgstreamd: ")
+		case said.Level == "WARN" || said.Level == "ERROR":
+			return "; it said: " + strings.TrimSuffix(said.Msg+": "+said.Error, ": ")
+		}
+	}
+	return ""
 }
 
 // hold stops the process where it is, and resume lets it go on.

@@ -34,8 +34,8 @@ func (n names) trace() string       { return n.prefix() + "trace:" }
 // group is the consumer group.
 const group = "workers"
 
-// pluginName is what the plugin is called in the daemon's configuration.
-const pluginName = "bench"
+// PluginName is what the plugin is called in the daemon's configuration.
+const PluginName = "bench"
 
 // traceID is the trace id of the nth message. It stands in every reply.
 func (n names) traceID(number int) string { return n.tracePrefix() + strconv.Itoa(number) }

@@ -2,7 +2,6 @@ package loadtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -24,7 +23,9 @@ func (w work) warmUp() int { return max(min(w.messages/10, 2000), 1) }
 const (
 	// look is the time between two looks at how far the daemon is.
 	look = 20 * time.Millisecond
-	// patience is how long there may be no new reply.
+	// sayEvery is the time between two words about it.
+	sayEvery = 100 * time.Millisecond
+	// patience is how long nothing may be settled.
 	patience = time.Minute
 )
 
@@ -36,6 +37,20 @@ type stage struct {
 	loader *loader
 	daemon *daemon // nil in a bare pass
 	doing  string
+	warmed int // messages that were settled before those that are measured
+}
+
+// say tells how far the measurement is.
+func (s *stage) say(settled int) {
+	if time.Since(s.said) < sayEvery {
+		return
+	}
+	s.said = time.Now()
+	s.tellDoing(fmt.Sprintf("%d of %d messages", max(settled-s.warmed, 0), s.work.messages))
+}
+
+func (s *stage) tellDoing(what string) {
+	s.tell(fmt.Sprintf("%s, %d of %d: %s, %s", s.work.what, s.turn, s.Repeat, s.doing, what))
 }
 
 // begin makes a stage with new names.
@@ -47,20 +62,29 @@ func (r *run) begin(w work, doing string, messages int) *stage {
 // barePass measures one of the loops.
 func (r *run) barePass(ctx context.Context, w work, mode string) (Figures, error) {
 	s := r.begin(w, mode, w.messages)
-	r.say(s, 0)
 	b, err := newBare(ctx, r.server.client, s.names, mode)
 	if err != nil {
 		return Figures{}, err
 	}
+	b.progress = s.say
 	settle := func(ctx context.Context) error { return b.run(ctx, w.messages) }
 	var f Figures
 	if w.rate > 0 {
 		f, err = s.paced(ctx, settle)
-	} else if err = s.loader.fill(ctx, w.messages); err == nil {
+	} else if err = s.fill(ctx); err == nil {
 		f, err = s.timed(ctx, settle)
 	}
+	if err != nil {
+		return f, err
+	}
 	f.RoundTrips = float64(b.roundTrips) / float64(w.messages)
-	return f, errors.Join(err, r.server.cleanUp(s.names))
+	return f, r.server.cleanUp(s.names)
+}
+
+// fill sends the messages that are measured.
+func (s *stage) fill(ctx context.Context) error {
+	s.tellDoing("filling the stream")
+	return s.loader.fill(ctx, s.work.messages)
 }
 
 // daemonPass measures a daemon. Counted, it measures nothing but round trips, by a proxy that would slow down the rest.
@@ -77,17 +101,18 @@ func (r *run) daemonPass(ctx context.Context, w work, counted bool) (f Figures, 
 		redis = r.server.through(c.addr())
 	}
 	s := r.begin(w, doing, w.warmUp()+w.messages)
-	r.say(s, 0)
+	s.tellDoing("starting")
 	if s.daemon, err = startDaemon(ctx, &r.Options, r.folder, s.names, redis); err != nil {
 		return f, err
 	}
-	f, err = s.daemonFigures(ctx, c)
-	if err != nil {
+	if f, err = s.daemonFigures(ctx, c); err != nil {
 		s.daemon.kill()
-	} else {
-		err = s.daemon.stop()
+		return f, err
 	}
-	return f, errors.Join(err, r.server.cleanUp(s.names))
+	if err := s.daemon.stop(); err != nil {
+		return f, err
+	}
+	return f, r.server.cleanUp(s.names)
 }
 
 // daemonFigures warms the daemon up and measures it.
@@ -98,6 +123,7 @@ func (s *stage) daemonFigures(ctx context.Context, c *counter) (f Figures, err e
 	if err := s.awaitSettled(ctx); err != nil {
 		return f, err
 	}
+	s.warmed = s.work.warmUp()
 	before, scrapeCost, err := s.baseline(ctx)
 	if err != nil {
 		return f, err
@@ -114,7 +140,9 @@ func (s *stage) daemonFigures(ctx context.Context, c *counter) (f Figures, err e
 	}
 	after, err := s.daemon.scrape(ctx)
 	n := float64(s.work.messages)
-	f.CPU, f.Allocations, f.Resident = (after.cpu-before.cpu)*1e6/n, max(after.mallocs-before.mallocs-scrapeCost, 0)/n, after.resident
+	f.Process = &Process{
+		CPU: (after.cpu - before.cpu) * 1e6 / n, Allocations: max(after.mallocs-before.mallocs-scrapeCost, 0) / n, Resident: after.resident,
+	}
 	f.RoundTrips /= n
 	return f, err
 }
@@ -148,7 +176,7 @@ func (s *stage) held(ctx context.Context, c *counter) (f Figures, err error) {
 	if err := s.daemon.hold(); err != nil {
 		return f, err
 	}
-	if err := s.loader.fill(ctx, s.work.messages); err != nil {
+	if err := s.fill(ctx); err != nil {
 		return f, err
 	}
 	trips := c.count()
@@ -215,7 +243,7 @@ func (s *stage) paced(ctx context.Context, settle func(context.Context) error) (
 	if last, err := s.server.client.XRevRangeN(ctx, s.names.replies(), "+", "-", 1).Result(); err == nil && len(last) > 0 {
 		watch.from = last[0].ID
 	}
-	begun := time.Now()
+	begun, took := time.Now(), time.Duration(0)
 	var parts sync.WaitGroup
 	part := func(do func() error) {
 		parts.Go(func() {
@@ -228,13 +256,14 @@ func (s *stage) paced(ctx context.Context, settle func(context.Context) error) (
 	part(func() error { return s.loader.pace(ctx, n, s.work.rate) })
 	part(func() error {
 		defer close(watch.over) // what is settled is visible
-		return settle(ctx)
+		err := settle(ctx)
+		took = time.Since(begun)
+		return err
 	})
 	parts.Wait()
 	if ctx.Err() != nil {
 		return f, context.Cause(ctx)
 	}
-	took := time.Since(begun)
 	used, err := s.server.cpu(ctx)
 	if err != nil {
 		return f, err
@@ -249,26 +278,26 @@ func (s *stage) paced(ctx context.Context, settle func(context.Context) error) (
 
 // awaitSettled waits until all messages are sent and the daemon is through with them.
 func (s *stage) awaitSettled(ctx context.Context) error {
-	most, moved := int64(-1), time.Now()
+	before, moved := -1, time.Now()
 	for pause(ctx, look) {
 		if err := s.daemon.alive(); err != nil {
 			return err
 		}
-		replies, err := s.server.client.XLen(ctx, s.names.replies()).Result()
+		// Read before what is settled: messages that were sent since are none of those.
+		last := s.loader.last.Load()
+		upTo, settled, err := s.server.settled(ctx, s.names)
 		if err != nil {
-			return fmt.Errorf("redis: %w", err)
+			return err
 		}
-		s.say(s, int(replies))
-		if last := s.loader.last.Load(); last != nil {
-			if done, err := s.server.settled(ctx, s.names, *last); done || err != nil {
-				return err
-			}
+		s.say(settled)
+		if last != nil && upTo == *last {
+			return nil
 		}
-		if replies > most {
-			most, moved = replies, time.Now()
+		if settled != before {
+			before, moved = settled, time.Now()
 		}
 		if time.Since(moved) > patience {
-			return fmt.Errorf("the daemon has not answered for %v; %d replies are there", patience, replies)
+			return fmt.Errorf("the daemon has settled nothing for %v, and %d messages so far%s", patience, settled, s.daemon.complaint())
 		}
 	}
 	return ctx.Err()

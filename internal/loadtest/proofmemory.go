@@ -59,13 +59,13 @@ func (s *stage) residentByTenth(ctx context.Context) (tenths [10][]float64, err 
 			moved = time.Now()
 		}
 		if time.Since(moved) > patience {
-			return tenths, fmt.Errorf("the daemon has not answered for %v; %d replies were there", patience, done)
+			return tenths, fmt.Errorf("the daemon has not answered for %v; %d replies were there%s", patience, done, s.daemon.complaint())
 		}
 		if time.Since(looked) < memoryEvery {
 			continue
 		}
 		looked = time.Now()
-		s.say(s, done)
+		s.say(done)
 		at, err := s.daemon.scrape(ctx)
 		if err != nil {
 			return tenths, err

@@ -5,6 +5,8 @@ import "slices"
 // Report is what a run has measured.
 type Report struct {
 	Machine Machine `json:"machine"`
+	// Version is the daemon's.
+	Version string `json:"version"`
 	// Redis is the server's version, and OwnRedis tells whether the run has started it.
 	Redis    string `json:"redis"`
 	OwnRedis bool   `json:"own_redis"`
@@ -53,16 +55,23 @@ type Figures struct {
 	PerSecond float64 `json:"per_second"`
 	// Latency is from the sending of a message until its reply was seen; nil where there was a backlog.
 	Latency *Latency `json:"latency_ms,omitempty"`
-	// CPU and RedisCPU are processor time of the daemon and of Redis for each message, in µs. A loop's own is not measured.
-	CPU      float64 `json:"cpu_us_per_message,omitempty"`
+	// RedisCPU is processor time of Redis for each message, in µs.
 	RedisCPU float64 `json:"redis_cpu_us_per_message"`
-	// Allocations are objects that the daemon allocated for each message.
-	Allocations float64 `json:"allocations_per_message,omitempty"`
 	// RoundTrips are how often Redis was spoken to and answered, for each message. The daemon's are counted at its sockets,
 	// in a pass of their own.
 	RoundTrips float64 `json:"round_trips_per_message"`
-	// Resident is the memory of the daemon at the end, in bytes.
-	Resident float64 `json:"resident_bytes,omitempty"`
+	// Process is the daemon's; nil for a loop, which has none of its own.
+	*Process
+}
+
+// Process is what was measured of the daemon's process.
+type Process struct {
+	// CPU is processor time for each message, in µs. The system counts it in steps of 10 ms.
+	CPU float64 `json:"cpu_us_per_message"`
+	// Allocations are objects that were allocated for each message.
+	Allocations float64 `json:"allocations_per_message"`
+	// Resident is its memory at the end, in bytes.
+	Resident float64 `json:"resident_bytes"`
 }
 
 // newComparison makes medians and ratios. There are as many figures of each loop as of the daemon, in the same order.
@@ -104,16 +113,22 @@ func medians(all []Figures) Figures {
 	m.Replies = int(of(func(f Figures) float64 { return float64(f.Replies) }))
 	m.Seconds = of(func(f Figures) float64 { return f.Seconds })
 	m.PerSecond = of(func(f Figures) float64 { return f.PerSecond })
-	m.CPU = of(func(f Figures) float64 { return f.CPU })
 	m.RedisCPU = of(func(f Figures) float64 { return f.RedisCPU })
-	m.Allocations = of(func(f Figures) float64 { return f.Allocations })
 	m.RoundTrips = of(func(f Figures) float64 { return f.RoundTrips })
-	m.Resident = of(func(f Figures) float64 { return f.Resident })
+	if m.Process != nil {
+		m.Process = &Process{
+			CPU:         of(func(f Figures) float64 { return f.CPU }),
+			Allocations: of(func(f Figures) float64 { return f.Allocations }),
+			Resident:    of(func(f Figures) float64 { return f.Resident }),
+		}
+	}
 	if slices.ContainsFunc(all, func(f Figures) bool { return f.Latency == nil }) {
 		m.Latency = nil
 		return m
 	}
 	m.Latency = &Latency{
+		Messages: int(of(func(f Figures) float64 { return float64(f.Latency.Messages) })),
+
 		P50:  of(func(f Figures) float64 { return f.Latency.P50 }),
 		P90:  of(func(f Figures) float64 { return f.Latency.P90 }),
 		P99:  of(func(f Figures) float64 { return f.Latency.P99 }),

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
 	"github.com/sgstreamd/sgstreamd/internal/child"
@@ -33,8 +35,12 @@ type Options struct {
 	Repeat int
 	// Bare are the loops that are measured beside the daemon.
 	Bare []string
-	// Progress, if not nil, is told often how far the run is, in one line.
+	// Note, if not nil, is told what is to be known even if the run does not come to its end, in one line.
+	Note func(string)
+	// Progress, if not nil, is told often how far the run is, in one line. It is called from several goroutines.
 	Progress func(string)
+	// Cut, if not nil, is closed when an interrupted run is to end at once, whatever it leaves.
+	Cut <-chan struct{}
 
 	tables string // at the end of the daemon's configuration
 }
@@ -64,6 +70,7 @@ type run struct {
 	server *server
 	names  names
 	turn   int // from 1
+	said   time.Time
 }
 
 // Run measures. What it has written to Redis is removed in any case, if Redis can be reached; where it can't be, the error
@@ -96,22 +103,53 @@ func within(ctx context.Context, o Options, do func(*run) error) (err error) {
 	if err := os.Mkdir(pluginsFolder(r.folder), 0o700); err != nil {
 		return err
 	}
-	if err := r.addPlugin(pluginName, o.Module); err != nil {
+	if err := r.addPlugin(PluginName, o.Module); err != nil {
 		return err
 	}
 	if r.server, err = openServer(ctx, o.Redis, o.Own, r.folder); err != nil {
 		return err
 	}
 	defer r.server.close()
-	if err = do(r); err != nil {
-		if ctx.Err() != nil {
-			err = ErrInterrupted
-		}
-		if left := r.server.cleanUp(r.names); left != nil {
-			err = errors.Join(err, left)
-		}
+	if err := r.server.requireFit(ctx, r); err != nil {
+		return err
+	}
+	if r.server.own == nil {
+		r.note("the names of this run's keys begin with " + r.names.whole())
+	}
+	defer r.heed(ctx)()
+	if err = do(r); err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = ErrInterrupted
+	}
+	if r.server.own != nil { // it ends with the run
+		return err
+	}
+	if left := r.server.cleanUp(r.names); left != nil {
+		return fmt.Errorf("%w; keys that match %s are left in Redis: %w", err, strings.Join(r.names.patterns(), " or "), left)
 	}
 	return err
+}
+
+// heed says that an interruption was heard, and closes the client when the run is to end at once, so that nothing waits for
+// Redis any more. The returned function ends it.
+func (r *run) heed(ctx context.Context) (end func()) {
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+			r.note("interrupted: what is left in Redis is being removed, unless there is another interruption")
+		case <-over:
+			return
+		}
+		select {
+		case <-r.Cut:
+			_ = r.server.client.Close()
+		case <-over:
+		}
+	}()
+	return func() { close(over) }
 }
 
 // addPlugin puts a module into the daemon's folder.
@@ -150,6 +188,12 @@ func (r *run) measure(ctx context.Context) (Report, error) {
 func (r *run) compare(ctx context.Context, w work, modes []string) (Comparison, error) {
 	bares, daemons := map[string][]Figures{}, []Figures{}
 	for r.turn = 1; r.turn <= r.Repeat; r.turn++ {
+		// The daemon comes first: what is wrong with the plugin is learned soon.
+		f, err := r.daemonPass(ctx, w, false)
+		if err != nil {
+			return Comparison{}, err
+		}
+		daemons = append(daemons, f)
 		for _, mode := range modes {
 			f, err := r.barePass(ctx, w, mode)
 			if err != nil {
@@ -157,11 +201,6 @@ func (r *run) compare(ctx context.Context, w work, modes []string) (Comparison, 
 			}
 			bares[mode] = append(bares[mode], f)
 		}
-		f, err := r.daemonPass(ctx, w, false)
-		if err != nil {
-			return Comparison{}, err
-		}
-		daemons = append(daemons, f)
 	}
 	counted := w
 	counted.messages = min(w.messages, countedMessages)
@@ -175,9 +214,10 @@ func (r *run) compare(ctx context.Context, w work, modes []string) (Comparison, 
 	return c, nil
 }
 
-// say tells how far a pass is.
-func (r *run) say(s *stage, replies int) {
-	r.tell(fmt.Sprintf("%s, %d of %d: %s, %d of %d messages", s.work.what, r.turn, r.Repeat, s.doing, replies, len(s.loader.sent)))
+func (r *run) note(line string) {
+	if r.Note != nil {
+		r.Note(line)
+	}
 }
 
 func (r *run) tell(line string) {

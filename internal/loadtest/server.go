@@ -53,10 +53,65 @@ func (s *server) connect(ctx context.Context) error {
 		return errors.New("redis.url: bench works on a single server; name one of yours, or write --redis own")
 	}
 	o := *single.Options()
-	o.PoolSize, o.ReadTimeout = 0, time.Minute
+	o.PoolSize, o.ReadTimeout, o.MaxRetries = 0, answerTimeout, -1
 	s.options, s.client = &o, redis.NewClient(&o)
-	return consumer.Ping(ctx, s.client)
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis.url: %s does not answer as it should: %w", consumer.RedactedURL(s.config.URL), err)
+	}
+	return nil
 }
+
+// requireFit fails where the server can't be measured on, or where that would take from others what they keep in it.
+func (s *server) requireFit(ctx context.Context, r *run) error {
+	if s.own != nil {
+		return nil
+	}
+	role, err := s.info(ctx, "replication")
+	if err != nil {
+		return err
+	}
+	if role["role"] != "master" {
+		return fmt.Errorf("redis.url: %s is a replica, which takes no writes; name its primary", consumer.RedactedURL(s.config.URL))
+	}
+	if err := s.requireRoom(ctx, r); err != nil {
+		return err
+	}
+	// What could not be removed must not be written.
+	if err := r.names.remove(ctx, s.client); err != nil {
+		return err
+	}
+	if err := s.client.Unlink(ctx, r.names.stream()).Err(); err != nil {
+		return fmt.Errorf("remove the key %q: %w", r.names.stream(), err)
+	}
+	return nil
+}
+
+// requireRoom fails where the messages have no room, or would get some at the cost of other keys.
+func (s *server) requireRoom(ctx context.Context, r *run) error {
+	memory, err := s.info(ctx, "memory")
+	if err != nil {
+		return err
+	}
+	most, _ := strconv.Atoi(memory["maxmemory"])
+	if most == 0 {
+		return nil
+	}
+	if policy := memory["maxmemory_policy"]; policy != "noeviction" {
+		return fmt.Errorf("redis has a maxmemory with the policy %s, and would remove keys of others to make room; measure with --redis own", policy)
+	}
+	used, _ := strconv.Atoi(memory["used_memory"])
+	if need := r.Messages * (2*r.Size + keptPerMessage); used+need > most {
+		return fmt.Errorf("redis has room for %d MB up to its maxmemory, and %d messages of %d bytes take some %d MB; send fewer with --messages, or measure with --redis own",
+			max(most-used, 0)/1e6, r.Messages, r.Size, need/1e6)
+	}
+	return nil
+}
+
+// answerTimeout is how long one answer may take.
+const answerTimeout = 20 * time.Second
+
+// keptPerMessage is what Redis keeps of a message beside its payload, which is in it twice, in bytes.
+const keptPerMessage = 800
 
 func (s *server) close() {
 	if s.client != nil {
@@ -98,27 +153,34 @@ func (s *server) cleanUp(n names) error {
 	return n.remove(ctx, s.client)
 }
 
-// settled tells whether the group is through with the stream up to an entry, and how many entries it has left and how
-// many went to the dead letters.
-func (s *server) settled(ctx context.Context, n names, last string) (bool, error) {
+// settled returns the entry up to which the group is through with the stream (empty while something is pending), and how many
+// messages it has settled. Dead letters are an error.
+func (s *server) settled(ctx context.Context, n names) (upTo string, settled int, err error) {
 	var groups *redis.XInfoGroupsCmd
-	var dead *redis.IntCmd
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		groups, dead = p.XInfoGroups(ctx, n.stream()), p.XLen(ctx, n.deadLetters())
+	var dead, replies *redis.IntCmd
+	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		groups, dead, replies = p.XInfoGroups(ctx, n.stream()), p.XLen(ctx, n.deadLetters()), p.XLen(ctx, n.replies())
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("redis: %w", err)
+		return "", 0, fmt.Errorf("redis: %w", err)
 	}
 	if dead.Val() > 0 {
-		return false, s.deadLetter(ctx, n, dead.Val())
+		return "", 0, s.deadLetter(ctx, n, dead.Val())
 	}
 	for _, g := range groups.Val() {
-		if g.Name == group {
-			return g.LastDeliveredID == last && g.Pending == 0, nil
+		if g.Name != group {
+			continue
 		}
+		if g.Pending == 0 {
+			upTo = g.LastDeliveredID
+		}
+		if g.EntriesRead <= 0 { // before Redis 7.0, which does not count them
+			return upTo, int(replies.Val()), nil
+		}
+		return upTo, int(g.EntriesRead - g.Pending), nil
 	}
-	return false, nil
+	return "", 0, nil
 }
 
 // deadLetter says why the plugin failed: what can't be handled can't be measured.
@@ -127,7 +189,7 @@ func (s *server) deadLetter(ctx context.Context, n names, count int64) error {
 	if letters, err := s.client.XRangeN(ctx, n.deadLetters(), "-", "+", 1).Result(); err == nil && len(letters) > 0 {
 		why, _ = letters[0].Values["error"].(string)
 	}
-	return fmt.Errorf("the plugin fails, and %d messages are in the dead letters; the first because: %s", count, why)
+	return fmt.Errorf("the plugin does not handle the messages, of which %d went to the dead letters; the first because: %q", count, why)
 }
 
 // pause waits for d, or returns false if ctx is done before.

@@ -67,6 +67,9 @@ func isClosed(c <-chan struct{}) bool {
 
 // Latency is how long messages took, in ms: half of them no longer than P50, and so on.
 type Latency struct {
+	// Messages is how many were answered; the others have no latency.
+	Messages int `json:"messages"`
+
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`
 	P99  float64 `json:"p99"`
@@ -79,5 +82,5 @@ func latencyOf(waits []time.Duration) *Latency {
 	at := func(share float64) float64 {
 		return float64(waits[min(int(float64(len(waits))*share), len(waits)-1)]) / 1e6
 	}
-	return &Latency{P50: at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999)}
+	return &Latency{Messages: len(waits), P50: at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999)}
 }

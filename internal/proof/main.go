@@ -11,13 +11,18 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/sgstreamd/sgstreamd/internal/loadtest"
 )
 
+// leastMessages are so many that each tenth of them takes long enough to be looked at.
+const leastMessages = 100_000
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
 	if err != nil {
@@ -39,8 +44,17 @@ func run(ctx context.Context) error {
 	if *verbose {
 		o.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
 	}
+	names := strings.Split(*only, ",")
+	for _, name := range names {
+		if !slices.Contains(loadtest.Proofs(), name) {
+			return fmt.Errorf("-only: there is no proof %q; write some of %s", name, strings.Join(loadtest.Proofs(), ","))
+		}
+	}
+	if o.Messages < leastMessages {
+		return fmt.Errorf("-messages: is %d; write %d or more, since memory is looked at in each tenth of them", o.Messages, leastMessages)
+	}
 	missed := 0
-	for _, name := range strings.Split(*only, ",") {
+	for _, name := range names {
 		fmt.Fprintf(os.Stderr, "proof: measuring %s\n", name)
 		claims, err := loadtest.Prove(ctx, o, name)
 		if err != nil {

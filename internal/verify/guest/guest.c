@@ -35,7 +35,22 @@ static u8 emitted[2 * 1024];
 
 EXPORT("sgs_abi_v1") void sgs_abi_v1(void) {}
 
-EXPORT("sgs_alloc") u8 *sgs_alloc(u32 size) { return size <= sizeof document ? document : 0; }
+// What is larger, as sgstreamd bench can be told to send it, has its place behind the memory that the module begins with.
+enum { PAGE = 64 * 1024 };
+static u8 *large;
+static u32 large_pages;
+
+EXPORT("sgs_alloc") u8 *sgs_alloc(u32 size) {
+  if (size <= sizeof document) return document;
+  u32 pages = size / PAGE + 1;
+  if (pages > large_pages) {
+    long before = (long)__builtin_wasm_memory_grow(0, pages - large_pages);
+    if (before < 0) return 0;
+    if (!large) large = (u8 *)((u32)before * PAGE);
+    large_pages = pages;
+  }
+  return large;
+}
 
 // Reading. A cursor that has met something it does not know stands at its end.
 
