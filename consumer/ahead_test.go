@@ -161,8 +161,51 @@ func TestAReadAheadNeverTakesAllRoomForLong(t *testing.T) {
 			if a.count == room+1 {
 				require.LessOrEqual(t, a.block, readBlock/5)
 			}
+			w.nextDue = time.Now().Add(schedulePoll)
+			w.dueIn(readBlock / 10)
+			if a := w.askAhead(ask{count: maxRead, block: readBlock}); a.count == room+1 {
+				require.LessOrEqual(t, a.block, readBlock/10, "what this worker has put on the schedule is not forgotten")
+			}
 			w.flight.reserve(a.count)
 			require.Equal(t, room+1-a.count, w.flight.room())
 		}
 	}
+}
+
+// As long as the stream has more than is asked for, there is less reason to leave room: nothing waits for long.
+func TestAReadAheadAsksForMoreWhileTheStreamFlows(t *testing.T) {
+	t.Parallel()
+	r := newAheadRig(t)
+	r.in.MaxInFlight = 80
+	w := NewWorker(Inbound("me", r.in, r.out, r.dead, r.state), r.redis, handlerFunc(echo), NewMetrics(nil), r.logger())
+	asked := func() int { return w.askAhead(ask{count: maxRead, block: readBlock}).count }
+	require.Equal(t, 40, asked())
+	w.asked = 2
+	w.noteSeen(seen{entries: make([]seenEntry, 2)})
+	require.Equal(t, 70, asked())
+	w.noteSeen(seen{entries: make([]seenEntry, 1)})
+	require.Equal(t, 40, asked())
+}
+
+// What is being read ahead is pending before it is known here. It must not be mistaken for what a lost read has moved, or it
+// would be handled twice.
+func TestWhatIsBeingReadAheadIsNotTakenForLost(t *testing.T) {
+	t.Parallel()
+	r := newAheadRig(t)
+	calls := make(chan int64, 10)
+	w := NewWorker(Inbound("me", r.in, r.out, r.dead, r.state), r.redis, handlerFunc(attempts(calls)), NewMetrics(nil), r.logger())
+	require.NoError(t, w.Prepare(r.ctx))
+	stopping, stop := context.WithCancel(r.ctx)
+	c := contexts{stopping, r.ctx, r.ctx}
+	r.send("read")
+	r.readAs("me", 1)
+	w.grouped, w.nextSweep, w.nextDue = true, time.Now().Add(time.Hour), time.Now().Add(time.Hour)
+	w.readLost, w.watching = true, true
+	require.NoError(t, w.round(c))
+	require.Equal(t, w.flight.limit, w.flight.room(), "it is not taken")
+	w.watching = false
+	require.NoError(t, w.round(c))
+	require.EqualValues(t, 1, receive(t, calls, "the call of what was lost indeed"))
+	stop()
+	w.hands.running.Wait()
 }

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +106,102 @@ func TestACommitThatIsSentAgainIsAnsweredFromTheLedgerOfItsPipe(t *testing.T) {
 	}
 	require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 4, "nothing is written twice")
 	require.Equal(t, []string{"gone", "fenced", "gone"}, c.Worker.commit(ctx, 0, first), "a new batch is not mistaken for an old one")
+}
+
+// Redis refuses what takes memory at a script's first write only. What is acknowledged without an answer writes nothing until the
+// batch's end, so the refusal may meet a message behind it; it is no failure of that one, nor of any other.
+func TestABatchThatRedisHasNoMemoryForIsSentAgainWhole(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*InboundConfig){"plain": plain, "with order, lock and trace": func(*InboundConfig) {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCommitter(t, change)
+			batch := c.batch(4)
+			batch[0].emits, batch[2].emits = nil, nil
+			require.NoError(t, c.redis.ConfigSet(c.contexts.redis, "maxmemory", "1").Err())
+			_, err := c.runCommit(c.contexts.redis, 0, batch, func(error) bool { return true })
+			require.ErrorContains(t, err, "OOM ")
+			require.NoError(t, c.redis.ConfigSet(c.contexts.redis, "maxmemory", "0").Err())
+			require.Equal(t, []string{"done", "done", "done", "done"}, c.Worker.commit(c.contexts.redis, 0, batch))
+			require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 2)
+		})
+	}
+}
+
+// An error that nobody has thought of is that of one message: those before it and behind it are committed.
+func TestAnErrorInACommitIsOneMessages(t *testing.T) {
+	t.Parallel()
+	c := newCommitter(t, func(*InboundConfig) {})
+	broken := strings.Replace(commitLua, "function verbs.ack()\n", "function verbs.ack()\n  if ARGV[first] == 'poison' then error('a bug') end\n", 1)
+	require.NotEqual(t, commitLua, broken)
+	c.scripts.commit = redis.NewScript(prelude + orderLua + stateLua + broken)
+	batch := c.batch(4)
+	for _, poisoned := range []int{1, 2} {
+		batch[poisoned].emits[0].payload = []byte("poison")
+	}
+	answers := c.Worker.commit(c.contexts.redis, 0, batch)
+	require.Equal(t, []string{"done", "done"}, []string{answers[0], answers[3]})
+	for _, poisoned := range []int{1, 2} {
+		require.Contains(t, answers[poisoned], "a bug")
+	}
+	require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 2)
+	pending, err := c.redis.XPending(c.contexts.redis, c.cfg.Stream, c.cfg.Group).Result()
+	require.NoError(t, err)
+	require.Equal(t, batch[1].d.entry.Message.ID, pending.Lower)
+	require.EqualValues(t, 2, pending.Count)
+	c.batches[0]--
+	require.Equal(t, answers, c.Worker.commit(c.contexts.redis, 0, batch), "the ledger knows it")
+}
+
+func TestAMessageThatIsInABatchTwiceIsCommittedOnce(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*InboundConfig){"plain": plain, "with order, lock and trace": func(*InboundConfig) {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCommitter(t, change)
+			batch := c.batch(2)
+			require.Equal(t, []string{"done", "done", "gone"}, c.Worker.commit(c.contexts.redis, 0, append(batch, batch[0])))
+			require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 2)
+		})
+	}
+}
+
+// A key of the order that is of another type is learned of before anything is written.
+func TestACommitWhoseOrderIsOfAnotherTypeWritesNothing(t *testing.T) {
+	t.Parallel()
+	for name, key := range map[string]func(*Worker) string{"order": (*Worker).orderKey, "lanes": (*Worker).lanesKey} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCommitter(t, func(*InboundConfig) {})
+			ctx, key := c.contexts.redis, key(c.Worker)
+			batch := c.batch(2)
+			require.NoError(t, c.redis.Rename(ctx, c.lanesKey(), "aside").Err())
+			require.NoError(t, c.redis.Set(ctx, key, "x", 0).Err())
+			_, err := c.runCommit(ctx, 0, batch, func(error) bool { return true })
+			require.ErrorContains(t, err, "WRONGTYPE")
+			require.Empty(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)))
+			require.NoError(t, c.redis.Rename(ctx, "aside", c.lanesKey()).Err())
+			require.NoError(t, c.redis.Del(ctx, c.orderKey()).Err())
+			require.Equal(t, []string{"done", "done"}, c.Worker.commit(ctx, 0, batch))
+		})
+	}
+}
+
+// What waited for a message is handed out as soon as that is committed, and not when the schedule is looked at next.
+func TestACommitSaysThatTheNextOfTheChannelIsDue(t *testing.T) {
+	t.Parallel()
+	c := newCommitter(t, func(*InboundConfig) {})
+	ctx := c.contexts.redis
+	for _, channel := range []string{"busy", "busy", "calm"} {
+		require.NoError(t, c.redis.XAdd(ctx, &redis.XAddArgs{Stream: c.cfg.Stream, Values: []any{"data", encode(map[string]any{
+			"platform": platform, "channel_key": channel, "content": channel,
+		}), "ts", "1700000000.25", "trace_id", channel}}).Err())
+	}
+	deliveries := c.fetched(2)
+	c.claim(ctx, deliveries)
+	batch := c.answered(deliveries)
+	c.commit(batch[1:])
+	require.False(t, c.due.Load(), "nothing waited for this one")
+	c.commit(batch[:1])
+	require.True(t, c.due.Load())
 }

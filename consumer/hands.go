@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -43,7 +44,7 @@ func newHands(handle func(contexts, *delivery)) *hands {
 func (h *hands) give(c contexts, batch []*delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.waiting = append(append(h.waiting[:0], h.waiting[h.begun:]...), batch...)
+	h.waiting = append(slices.Delete(h.waiting, 0, h.begun), batch...)
 	h.begun = 0
 	// Where nobody is at work, or those who are have not come back for a while, somebody else has to begin at once.
 	if h.called == 0 && (h.working == 0 || time.Since(h.moved) > handTurn) {

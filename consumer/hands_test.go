@@ -130,3 +130,91 @@ func TestCallsThatTakeLongHaveSeveralHands(t *testing.T) {
 		h.running.Wait()
 	})
 }
+
+// No time passes until a hand that has nothing to do takes what is given, however often that was so before.
+func TestAnIdleHandBeginsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		c, made := contexts{stopping: ctx}, calls{}
+		h := newHands(func(contexts, *delivery) { made.during(func() {}) })
+		for n := 1; n <= 5; n++ {
+			h.give(c, deliveries(1))
+			synctest.Wait()
+			begun, _ := made.counted()
+			require.Equal(t, n, begun)
+		}
+		stop()
+		h.running.Wait()
+	})
+}
+
+func TestIdleHandsEndAtOnceWhenTheWorkerStops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		c := contexts{stopping: ctx}
+		h := newHands(func(contexts, *delivery) {})
+		h.give(c, deliveries(1))
+		synctest.Wait()
+		begun := time.Now()
+		stop()
+		h.running.Wait()
+		require.Zero(t, time.Since(begun))
+	})
+}
+
+// One hand has got through most of what there was, and its calls wait from then on: that it was fast does not count any more.
+func TestAHandThatWasFastIsNotWaitedForLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		c, made, end := contexts{stopping: ctx}, calls{}, make(chan struct{})
+		h := newHands(func(contexts, *delivery) {
+			made.during(func() {
+				if begun, _ := made.counted(); begun > 200 {
+					<-end
+				} else {
+					time.Sleep(handTurn / 100)
+				}
+			})
+		})
+		h.give(c, deliveries(300))
+		time.Sleep(20 * handTurn)
+		begun, _ := made.counted()
+		require.Equal(t, 300, begun)
+		close(end)
+		stop()
+		h.running.Wait()
+	})
+}
+
+// After a burst of calls that wait, the next one is met with few hands again, and no more are called while some are yet to come.
+func TestHandsAreCalledAnewForEachBurst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		c, made := contexts{stopping: ctx}, calls{}
+		var end chan struct{}
+		h := newHands(func(contexts, *delivery) { made.during(func() { <-end }) })
+		for _, burst := range []int{100, 100} {
+			end = make(chan struct{})
+			before, _ := made.counted()
+			h.give(c, deliveries(burst))
+			var steps []int
+			for range 4 {
+				time.Sleep(handTurn)
+				synctest.Wait()
+				begun, _ := made.counted()
+				steps = append(steps, begun-before)
+			}
+			require.Equal(t, []int{2, 4, 8, 16}, steps, "1, and then 1, 2, 4 and 8 more")
+			time.Sleep(10 * handTurn)
+			synctest.Wait()
+			close(end)
+			synctest.Wait()
+		}
+		stop()
+		h.running.Wait()
+	})
+}

@@ -736,3 +736,40 @@ func TestAPayloadOfManyValuesKeepsRedisFromNobody(t *testing.T) {
 		read += len(reply[2:])
 	}
 }
+
+// Where somebody has deleted the hash of the lanes, it is made anew from the sorted set by whoever puts something into it first: here
+// it is a failed message of another channel that is tried again.
+func TestADeletedHashOfLanesIsMadeAnewByARetry(t *testing.T) {
+	t.Parallel()
+	r, _ := newRig(t)
+	r.in.Autoclaim.MinIdle, r.in.Autoclaim.Interval, r.in.Lock.TTL = time.Hour, time.Hour, time.Hour
+	begun, release := make(chan string, 100), make(chan struct{})
+	w := r.start(func(ctx context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+		content := contentOf(m)
+		begun <- content
+		switch {
+		case content == "other" && m.Attempt == 1:
+			return abi.Verdict{Status: abi.StatusRetry, RetryAfter: 200 * time.Millisecond}, nil
+		case content == "x1" || content == "other":
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+		return answer(m), nil
+	})
+	r.sendTo("x", false, "x1")
+	require.Equal(t, "x1", receive(t, begun, "the first call"))
+	r.sendTo("x", false, "x2")
+	r.sendTo("z", false, "other")
+	require.Equal(t, "other", receive(t, begun, "the second call"))
+	require.NoError(t, r.redis.Del(r.ctx, w.lanesKey()).Err())
+	require.Equal(t, "other", receive(t, begun, "its second try"))
+	r.sendTo("x", false, "x3")
+	r.sendTo("y", false, "y1")
+	require.Equal(t, "y1", receive(t, begun, "the call behind it"), "x3 waits for x1 and x2")
+	close(release)
+	r.awaitNothingPending()
+	require.Less(t, slices.Index(r.replies(), "x1"), slices.Index(r.replies(), "x2"))
+	require.Less(t, slices.Index(r.replies(), "x2"), slices.Index(r.replies(), "x3"))
+}

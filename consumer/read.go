@@ -207,7 +207,7 @@ func (w *Worker) askAhead(a ask) ask {
 		left = max(room/8, min(room-1, 1))
 	}
 	if room == 1 {
-		a.block = min(max(time.Until(w.nextDue), time.Millisecond), readBlock)
+		a.block = min(max(w.untilDueSoon(), time.Millisecond), readBlock)
 	}
 	a.count = max(min(a.count, room-left), 0)
 	return a

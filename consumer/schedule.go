@@ -10,6 +10,7 @@ const parkedConsumer = namePrefix + "parked"
 
 // handOut takes what is due, as far as there is room, and notes when to look again.
 func (w *Worker) handOut(c contexts) error {
+	w.dueSoon.Store(0) // what is put there from now on may not be seen
 	pass, err := w.reclaim(c, modeDue, "-")
 	if err != nil {
 		return err
@@ -24,10 +25,27 @@ func (w *Worker) dueIn(d time.Duration) {
 	if d >= schedulePoll {
 		return
 	}
+	at := time.Now().Add(d).UnixNano()
+	for before := w.dueSoon.Load(); before == 0 || at < before; before = w.dueSoon.Load() {
+		if w.dueSoon.CompareAndSwap(before, at) {
+			break
+		}
+	}
 	time.AfterFunc(d, func() {
 		w.due.Store(true)
 		w.nudge()
 	})
+}
+
+// untilDueSoon is the time until the schedule has something for this worker, as far as it knows.
+func (w *Worker) untilDueSoon() time.Duration {
+	next := w.nextDue
+	if soon := w.dueSoon.Load(); soon != 0 {
+		if at := time.Unix(0, soon); at.Before(next) {
+			next = at
+		}
+	}
+	return time.Until(next)
 }
 
 // retryDelay is the time until the next try: what the plugin asked for, or else what the configuration says.

@@ -106,6 +106,7 @@ type Worker struct {
 	intakeState
 	wake    chan struct{} // holds a token when there may be something to do for the intake
 	due     atomic.Bool   // the schedule has something to be taken at once
+	dueSoon atomic.Int64  // when the first of what this worker has put there is due, in ns since 1970; 0 where nothing is
 	watch   chan ask      // sends the lookout out
 	arrived chan seen     // the lookout is back
 

@@ -247,7 +247,7 @@ end
 look_up(ARGV[15], ARGV[16], size)
 
 local reply = { due }
-local function commit_all()
+local function commit_from(begin)
   local i = behind_columns
   n = 0
   while n < size do
@@ -264,19 +264,26 @@ local function commit_all()
       if remembers then message_key, told = ARGV[message_keys + n], ARGV[tolds + n] end
       first, last = i, i + width - 1
       i = i + width
-      local refused = commit()
+      local refused = n >= begin and commit()
       if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
     end
   end
 end
 
--- What nobody has thought of must not undo that those before it are acknowledged: their answers are written.
-local went_well, failure = pcall(commit_all)
-if not went_well and n_acknowledged == 0 then error(failure) end
-finish_all()
-if not went_well then
-  for rest = n, size do reply[#reply + 1], reply[#reply + 2] = rest, tostring(type(failure) == 'table' and failure.err or failure) end
+-- An error that nobody has thought of is one message's. It must not undo that those before it are acknowledged, whose answers
+-- are written, nor count as a failure of those behind it.
+local begin, whole = 1, false
+while not whole do
+  local failure
+  whole, failure = pcall(commit_from, begin)
+  if not whole then
+    failure = tostring(type(failure) == 'table' and failure.err or failure)
+    if writes_nothing(failure) then error(failure) end
+    reply[#reply + 1], reply[#reply + 2] = n, failure
+    begin = n + 1
+  end
 end
+finish_all()
 reply[1] = due
 redis.pcall('HSET', ledger, 'batch' .. pipe, number, 'reply' .. pipe, cjson.encode(reply))
 redis.pcall('PEXPIRE', ledger, ARGV[7])

@@ -107,6 +107,11 @@ end
 
 local function lane_in(name) return string.sub(name, 1, -42) end
 
+-- Writes the lanes anew that have several entries, where somebody has deleted the hash.
+local function restore_lanes()
+  for _, name in ipairs(redis.call('ZRANGE', order, '0', '-1')) do redis.call('HSET', lanes, lane_in(name), '') end
+end
+
 -- The first members that the sorted set has of a lane, as many as asked for.
 local function members(lane, n)
   return redis.call('ZRANGEBYLEX', order, '[' .. lane, '(' .. string.sub(lane, 1, -2) .. ';', 'LIMIT', '0', n)
@@ -125,6 +130,7 @@ end
 local function enter(lane, id)
   local only = redis.call('HGET', lanes, lane)
   if only == id then return end
+  if not only and redis.call('HLEN', lanes) == 0 then restore_lanes() end
   if not only and not members(lane, '1')[1] then
     redis.call('HSET', lanes, lane, id)
     return

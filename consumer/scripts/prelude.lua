@@ -100,14 +100,20 @@ local function unappendable(key)
   return appendable[key] or nil
 end
 
--- Appends an entry. It returns nil, or the reason why this stream does not take it. That Redis can't write at
--- all is no message's fault, and shows at a script's first write only: it ends the script, which is sent again.
+-- Whether an error says that Redis can't write at all. That is no message's fault, and shows at a script's first write only: it
+-- ends the script, which is sent again.
+local function writes_nothing(why)
+  for _, sign in ipairs({ 'OOM ', 'MISCONF ', 'READONLY ', 'NOREPLICAS ' }) do
+    if string.find(why, sign, 1, true) then return true end
+  end
+  return false
+end
+
+-- Appends an entry. It returns nil, or the reason why this stream does not take it.
 local function append(key, maxlen, ...)
   local added = redis.pcall('XADD', key, 'MAXLEN', '~', maxlen, '*', ...)
   if type(added) ~= 'table' or not added.err then return nil end
-  for _, sign in ipairs({ 'OOM ', 'MISCONF ', 'READONLY ', 'NOREPLICAS ' }) do
-    if string.find(added.err, sign, 1, true) then error(added.err) end
-  end
+  if writes_nothing(added.err) then error(added.err) end
   return added.err
 end
 

@@ -21,11 +21,6 @@ local function register(id, lane)
   return false
 end
 
--- Writes the lanes anew that have several entries, where somebody has deleted the hash.
-local function restore_lanes()
-  for _, name in ipairs(redis.call('ZRANGE', order, '0', '-1')) do redis.call('HSET', lanes, lane_in(name), '') end
-end
-
 -- Whether so many are in the order already that no more are to be read; or an error, where it is none.
 local function is_full(most)
   local known, several = redis.pcall('HLEN', lanes), redis.pcall('ZCARD', order)

@@ -81,8 +81,8 @@ func between(page, table string) (string, error) {
 // writeTables writes the machine, and a table for each kind of figure.
 func writeTables(w io.Writer, benchmarks []benchmark, reports []loadtest.Report) {
 	r := reports[0]
-	fmt.Fprintf(w, "Measured on %d cores of %s with Redis %s beside the daemon; %d messages of %d bytes in %d channels, medians of %d.\n\n",
-		r.Machine.Cores, r.Machine.CPU, r.Redis, r.Messages, r.Size, r.Channels, r.Repeat)
+	fmt.Fprintf(w, "Measured on %d cores of %s with Redis %s beside the daemon; %d messages of %d bytes in %d channels, `max_in_flight` %s, medians of %d.\n\n",
+		r.Machine.Cores, r.Machine.CPU, r.Redis, r.Messages, r.Size, r.Channels, r.Settings["inbound.max_in_flight"], r.Repeat)
 	fmt.Fprintln(w, "| as fast as possible | of `ack` | of `fenced` | of `full` | CPU, Redis's CPU | allocations | round trips | (messages a second) |")
 	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- | --- | --- |")
 	for _, r := range reports {
@@ -110,7 +110,7 @@ func writeLatencies(w io.Writer, reports []loadtest.Report) {
 			return
 		}
 		allocations := ""
-		if f.Allocations > 0 {
+		if f.Process != nil {
 			allocations = fmt.Sprintf("%.0f", f.Allocations)
 		}
 		fmt.Fprintf(w, "| %s | %s | %s | %.2f | (%.2f, %.2f, %.2f, %.2f ms) |\n", name, ratios, allocations, f.RoundTrips,

@@ -21,7 +21,7 @@ BenchmarkAppendMessage/msgpack-2         	 1000000	       500.0 ns/op	1000.11 MB
 `
 
 const report = `{"machine":{"cores":2,"cpu":"a model"},"redis":"7.0.15","plugin":"echo-c.wasm","codec":"msgpack",
-"settings":{"inbound.order":"none","inbound.lock.enabled":"false","inbound.trace.enabled":"false"},
+"settings":{"inbound.max_in_flight":"64","inbound.order":"none","inbound.lock.enabled":"false","inbound.trace.enabled":"false"},
 "messages":1000,"size":600,"channels":10,"repeat":3,
 "throughput":{"daemon":{"per_second":40000,"allocations_per_message":90.4,"round_trips_per_message":0.1},
 "bare":{"fenced":{"per_second":100000,"round_trips_per_message":0.008}},"ratio_per_second":{"fenced":{"median":0.4,"least":0.3,"most":0.5}}},
