@@ -40,8 +40,18 @@ func ErrorHeadline(text string) string {
 // ErrorGroup is what errors of the same kind have in common: the headline, with <n> for numbers and durations, and
 // <id> for ids. A group's own group is itself.
 func ErrorGroup(text string) string {
+	group := ErrorHeadline(text)
+	// What is left of a word when a number is taken out of it may be an id by itself.
+	for before := ""; group != before; {
+		before, group = group, general(group)
+	}
+	return group
+}
+
+// general replaces the words of a line that are ids, and the numbers in the others.
+func general(line string) string {
 	var group strings.Builder
-	for rest := ErrorHeadline(text); rest != ""; {
+	for rest := line; rest != ""; {
 		n := len(rest) - len(strings.TrimLeftFunc(rest, isWord))
 		if n > 0 {
 			group.WriteString(generalWord(rest[:n]))

@@ -524,7 +524,7 @@ func TestErrorsOfOneKindAreOneGroup(t *testing.T) {
 }
 
 func FuzzErrorGroup(f *testing.F) {
-	for _, seed := range []string{"", "a1b2 -5", "sgstreamd-", "sgstreamd-x1", "1.2.3:4,5", "Traceback\n x\n", "\xff0x", "1h2m", "2026-01-31T12:00:00Z", "<n>.5", "²5"} {
+	for _, seed := range []string{"", "a1b2 -5", "sgstreamd-", "sgstreamd-x1", "1.2.3:4,5", "Traceback\n x\n", "\xff0x", "1h2m", "2026-01-31T12:00:00Z", "<n>.5", "²5", "0X0AA000000"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
