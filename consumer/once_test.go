@@ -310,22 +310,27 @@ func TestAConflictAfterADeliveryIsDoubtful(t *testing.T) {
 func TestADeliveryIsNotOvertaken(t *testing.T) {
 	t.Parallel()
 	r := newAdapterRig(t)
+	r.out.Autoclaim.MinIdle = time.Hour
 	stream, group := r.out.StreamOf(platform), r.out.GroupOf(platform)
 	require.NoError(t, ensureGroup(r.ctx, r.redis, stream, group))
-	r.reply("early", "c")
+	early := r.reply("early", "c")
 	require.NoError(t, r.redis.Do(r.ctx, "XREADGROUP", "GROUP", group, "python", "STREAMS", stream, ">").Err())
 	calls := make(chan string, 1000)
 	begun, release := make(chan struct{}), make(chan struct{})
-	r.startAdapter(func(_ context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
+	r.startAdapter(func(ctx context.Context, _ <-chan struct{}, m *abi.Message) (abi.Verdict, error) {
 		calls <- contentOf(m)
 		if contentOf(m) == "late" {
 			close(begun)
-			<-release
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
 		}
 		return abi.Verdict{Status: abi.StatusDone}, nil
 	})
 	r.reply("late", "c")
 	receive(t, begun, "the late one's call")
+	require.NoError(t, r.redis.Do(r.ctx, "XCLAIM", stream, group, "python", 0, early, "IDLE", 2*time.Hour.Milliseconds(), "JUSTID").Err())
 	eventually(t, "the early one is taken over", func() bool {
 		return r.redis.ZCard(r.ctx, "sg:order:"+stream+":"+group).Val() == 2
 	})
