@@ -153,6 +153,24 @@ func TestAnErrorInACommitIsOneMessages(t *testing.T) {
 	require.Equal(t, answers, c.Worker.commit(c.contexts.redis, 0, batch), "the ledger knows it")
 }
 
+// Where what is sent of several messages can't be read, they are left alone, and Redis is not kept busy with them.
+func TestARunOfACommitThatCanNotBeReadFailsAsAWhole(t *testing.T) {
+	t.Parallel()
+	c := newCommitter(t, func(*InboundConfig) {})
+	head := "    verb, attempt, count, streams ="
+	broken := strings.Replace(commitLua, head, "    if ARGV[i] == 'dead' then error('a bug') end\n"+head, 1)
+	require.NotEqual(t, commitLua, broken)
+	c.scripts.commit = redis.NewScript(prelude + orderLua + stateLua + broken)
+	batch := c.batch(4)
+	batch[1].o, batch[1].emits = outcome{verb: verbDead, reason: "no"}, nil
+	answers := c.Worker.commit(c.contexts.redis, 0, batch)
+	require.Equal(t, "done", answers[0])
+	for _, answer := range answers[1:] {
+		require.Contains(t, answer, "a bug")
+	}
+	require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 1)
+}
+
 func TestAMessageThatIsInABatchTwiceIsCommittedOnce(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*InboundConfig){"plain": plain, "with order, lock and trace": func(*InboundConfig) {}} {

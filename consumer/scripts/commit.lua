@@ -247,7 +247,10 @@ end
 look_up(ARGV[15], ARGV[16], size)
 
 local reply = { due }
-local function commit_from(begin)
+local function answer(number, refused) reply[#reply + 1], reply[#reply + 2] = number, refused end
+
+local through = 0 -- the messages up to this one are done with
+local function commit_rest()
   local i = behind_columns
   n = 0
   while n < size do
@@ -264,23 +267,26 @@ local function commit_from(begin)
       if remembers then message_key, told = ARGV[message_keys + n], ARGV[tolds + n] end
       first, last = i, i + width - 1
       i = i + width
-      local refused = n >= begin and commit()
-      if refused then reply[#reply + 1], reply[#reply + 2] = n, refused end
+      if n > through then
+        local refused = commit()
+        if refused then answer(n, refused) end
+        through = n
+      end
     end
   end
 end
 
 -- An error that nobody has thought of is one message's. It must not undo that those before it are acknowledged, whose answers
 -- are written, nor count as a failure of those behind it.
-local begin, whole = 1, false
-while not whole do
-  local failure
-  whole, failure = pcall(commit_from, begin)
-  if not whole then
+while through < size do
+  local went_well, failure = pcall(commit_rest)
+  if not went_well then
     failure = tostring(type(failure) == 'table' and failure.err or failure)
     if writes_nothing(failure) then error(failure) end
-    reply[#reply + 1], reply[#reply + 2] = n, failure
-    begin = n + 1
+    -- Between two messages it is that of all that follow, since what is sent of them can't be read.
+    local last_failed = n > through and n or size
+    for failed = through + 1, last_failed do answer(failed, failure) end
+    through = last_failed
   end
 end
 finish_all()

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -188,6 +189,21 @@ func TestBenchEndsAtTheSecondInterruption(t *testing.T) {
 	p.signal(syscall.SIGINT)
 	require.Equal(t, 1, p.exit())
 	p.line("sgstreamd: interrupted; keys that match " + run + "* or sg:*:" + run + "* are left in Redis: ")
+}
+
+// Before anything is written, one interruption is enough where nobody answers.
+func TestBenchDoesNotWaitForAnAnswerAtItsBeginning(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := startProcess(t, "bench", "--redis", "redis://"+silent.Addr().String()+"/0")
+	c, err := silent.Accept()
+	require.NoError(t, err)
+	p.signal(syscall.SIGINT)
+	require.Equal(t, 1, p.exit())
+	p.line("sgstreamd: interrupted; nothing is left in Redis")
+	require.NoError(t, c.Close())
+	require.NoError(t, silent.Close())
 }
 
 // What others keep in Redis is not put at risk, and what can't be written is learned before anything was.

@@ -198,14 +198,16 @@ func (d *daemon) complaint() string {
 func (d *daemon) hold() error   { return d.cmd.Process.Signal(child.Stop) }
 func (d *daemon) resume() error { return d.cmd.Process.Signal(child.Continue) }
 
-// stop asks the daemon to end, and waits until it has.
-func (d *daemon) stop() error {
+// stop asks the daemon to end, and waits until it has, or cut is closed.
+func (d *daemon) stop(cut <-chan struct{}) error {
 	_ = d.cmd.Process.Signal(child.Terminate)
 	t := time.NewTimer(stopTimeout)
 	defer t.Stop()
 	select {
 	case <-d.exited:
 	case <-t.C:
+		d.kill()
+	case <-cut:
 		d.kill()
 	}
 	if code := d.cmd.ProcessState.ExitCode(); code != 0 {

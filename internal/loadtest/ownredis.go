@@ -36,8 +36,8 @@ func startRedis(ctx context.Context, folder string) (*ownRedis, error) {
 	// Between looking for a free port and taking it, another may have taken it.
 	for range 5 {
 		var r *ownRedis
-		if r, err = launch(ctx, binary, folder); err == nil {
-			return r, nil
+		if r, err = launch(ctx, binary, folder); err == nil || ctx.Err() != nil {
+			return r, err
 		}
 	}
 	return nil, err

@@ -109,7 +109,7 @@ func (r *run) daemonPass(ctx context.Context, w work, counted bool) (f Figures, 
 		s.daemon.kill()
 		return f, err
 	}
-	if err := s.daemon.stop(); err != nil {
+	if err := s.daemon.stop(r.Cut); err != nil {
 		return f, err
 	}
 	return f, r.server.cleanUp(s.names)

@@ -31,7 +31,7 @@ func (p *proof) idle(ctx context.Context) (claims []Claim, err error) {
 		share := (after.cpu - before.cpu) / time.Since(begun).Seconds()
 		what := fmt.Sprintf("a daemon without a message for %v: of a core", p.Idle)
 		claims = []Claim{{What: what, Measured: share * 100, Bound: 1, Unit: " %"}}
-		return s.daemon.stop()
+		return s.daemon.stop(r.Cut)
 	})
 	return claims, err
 }

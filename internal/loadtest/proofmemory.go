@@ -31,7 +31,7 @@ func (p *proof) memory(ctx context.Context) (claims []Claim, err error) {
 		r.tell(fmt.Sprintf("memory: %.1f MB in the second tenth, %.1f MB in the last", second/1e6, last/1e6))
 		what := fmt.Sprintf("memory in the last tenth of %d messages: of that in the second", p.Messages)
 		claims = []Claim{{What: what, Measured: last / second, Bound: 1.05}}
-		return s.daemon.stop()
+		return s.daemon.stop(r.Cut)
 	})
 	return claims, err
 }

@@ -124,7 +124,7 @@ func (r *run) timeStart(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return took, d.stop()
+	return took, d.stop(nil)
 }
 
 // readyLook is the time between two questions whether the daemon is ready.

@@ -106,13 +106,13 @@ func within(ctx context.Context, o Options, do func(*run) error) (err error) {
 	if err := r.addPlugin(PluginName, o.Module); err != nil {
 		return err
 	}
-	if r.server, err = openServer(ctx, o.Redis, o.Own, r.folder); err != nil {
+	if err := r.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ErrInterrupted
+		}
 		return err
 	}
 	defer r.server.close()
-	if err := r.server.requireFit(ctx, r); err != nil {
-		return err
-	}
 	if r.server.own == nil {
 		r.note("the names of this run's keys begin with " + r.names.whole())
 	}
@@ -128,6 +128,21 @@ func within(ctx context.Context, o Options, do func(*run) error) (err error) {
 	}
 	if left := r.server.cleanUp(r.names); left != nil {
 		return fmt.Errorf("%w; keys that match %s are left in Redis: %w", err, strings.Join(r.names.patterns(), " or "), left)
+	}
+	return err
+}
+
+// open finds a Redis that can be measured on. Nothing is written yet, so an interruption need not wait for an answer.
+func (r *run) open(ctx context.Context) (err error) {
+	if r.server, err = openServer(ctx, r.Redis, r.Own, r.folder); err != nil {
+		return err
+	}
+	closeAtOnce := context.AfterFunc(ctx, func() { _ = r.server.client.Close() })
+	if err = r.server.requireFit(ctx, r); !closeAtOnce() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		r.server.close()
 	}
 	return err
 }

@@ -55,7 +55,12 @@ func (s *server) connect(ctx context.Context) error {
 	o := *single.Options()
 	o.PoolSize, o.ReadTimeout, o.MaxRetries = 0, answerTimeout, -1
 	s.options, s.client = &o, redis.NewClient(&o)
-	if err := s.client.Ping(ctx).Err(); err != nil {
+	closeAtOnce := context.AfterFunc(ctx, func() { _ = s.client.Close() })
+	err = s.client.Ping(ctx).Err()
+	if !closeAtOnce() {
+		return ctx.Err()
+	}
+	if err != nil {
 		return fmt.Errorf("redis.url: %s does not answer as it should: %w", consumer.RedactedURL(s.config.URL), err)
 	}
 	return nil
