@@ -10,6 +10,16 @@ const (
 	deliveringPrefix = "sg:delivering:"
 )
 
+// OwnKeys returns patterns, as Redis's SCAN takes them, of the keys that workers keep on a single server for streams whose names
+// begin so. The keys that the configuration names, and the state of plugins, are not among them.
+func OwnKeys(streams string) []string {
+	patterns := []string{schedulePrefix, orderPrefix, lanesPrefix, ledgerPrefix, deliveredPrefix, deliveringPrefix}
+	for i := range patterns {
+		patterns[i] += streams + "*"
+	}
+	return patterns
+}
+
 // ownKey is a key that the group's workers share.
 func (w *Worker) ownKey(prefix string) string { return prefix + w.own + ":" + w.cfg.Group }
 

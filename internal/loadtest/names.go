@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/sgstreamd/sgstreamd/consumer"
 )
 
 // names are the keys of one pass. Nothing else in Redis is written or removed.
@@ -42,8 +44,8 @@ func (n names) traceID(number int) string { return n.tracePrefix() + strconv.Ito
 
 func (n names) tracePrefix() string { return n.run + "-" }
 
-// patterns are the keys of all passes: our own, and those that the daemon keeps for the stream under names that begin with "sg:".
-func (n names) patterns() []string { return []string{n.whole() + "*", "sg:*:" + n.whole() + "*"} }
+// patterns are the keys of all passes: our own, and those that the daemon keeps for the streams.
+func (n names) patterns() []string { return append(consumer.OwnKeys(n.whole()), n.whole()+"*") }
 
 // scanPage is how many keys one step of a scan looks at.
 const scanPage = 5000

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sgstreamd/sgstreamd/consumer"
@@ -127,7 +126,7 @@ func within(ctx context.Context, o Options, do func(*run) error) (err error) {
 		return err
 	}
 	if left := r.server.cleanUp(r.names); left != nil {
-		return fmt.Errorf("%w; keys that match %s are left in Redis: %w", err, strings.Join(r.names.patterns(), " or "), left)
+		return fmt.Errorf("%[1]w; keys that match %[2]s* or sg:*:%[2]s* are left in Redis: %[3]w", err, r.names.whole(), left)
 	}
 	return err
 }

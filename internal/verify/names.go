@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/sgstreamd/sgstreamd/consumer"
 )
 
 // names are what belongs to one run. Nothing else in Redis is read or written.
@@ -41,10 +43,9 @@ func (n names) lanes() string { return "sg:lanes:" + n.stream() + ":" }
 // client is the name under which a worker's connections appear in CLIENT LIST.
 func (n names) client(worker int) string { return fmt.Sprintf("sgstreamd-verify-%s-%d", n.run, worker) }
 
-// patterns are the keys of the run: our own, those that the daemon keeps for the stream under names that begin with "sg:", and the
-// plugin's state.
+// patterns are the keys of the run: our own, those that the daemon keeps for the streams, and the plugin's state.
 func (n names) patterns() []string {
-	return []string{n.prefix() + "*", "sg:*:" + n.prefix() + "*", "sg:state:" + n.plugin() + ":*"}
+	return append(consumer.OwnKeys(n.prefix()), n.prefix()+"*", "sg:state:"+n.plugin()+":*")
 }
 
 // scanPage is how many keys one step of a scan looks at.

@@ -13,7 +13,7 @@ func TestARunRemovesItsOwnKeysAndNoOthers(t *testing.T) {
 	other := newNames()
 	foreign := []string{
 		"sg:stream:inbound", "sg:schedule:sg:stream:inbound:sg:workers", "sg:verify:", "sg:state:verify-other:x",
-		other.stream(), other.schedule(), "x" + r.names.stream(),
+		other.stream(), other.schedule(), "x" + r.names.stream(), "sg:lock:channel:" + r.names.stream(),
 		"sg-schedule:" + r.names.stream(),
 	}
 	own := []string{
