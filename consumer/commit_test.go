@@ -21,69 +21,82 @@ func (c *committer) contentsOf(stream string) []string {
 	return data
 }
 
-// What the messages of a batch have in common is sent once, whatever it is that they have in common, and in whatever order.
-func TestEachMessageOfACommitHasItsOwnOutcome(t *testing.T) {
+// bothWays tests what is the same whether an order, locks and traces are kept or not.
+func bothWays(t *testing.T, test func(t *testing.T, c *committer)) {
 	t.Parallel()
 	for name, change := range map[string]func(*InboundConfig){"plain": plain, "with order, lock and trace": func(*InboundConfig) {}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newCommitter(t, change)
-			ctx := c.contexts.redis
-			const rounds = 3
-			c.fill(8 * rounds)
-			deliveries := c.fetched(8 * rounds)
-			c.claim(ctx, deliveries)
-			batch := make([]commitRequest, len(deliveries))
-			want, emitted, other, dead, parked := make([]string, len(batch)), []string{}, []string{}, []string{}, map[string]int64{}
-			for i, d := range deliveries {
-				id := d.entry.Message.ID
-				one, two := emit{"out", "t", []byte(fmt.Sprint(i))}, emit{"other", "t", []byte(fmt.Sprint(i, " too"))}
-				r := commitRequest{d: d, o: outcome{verb: verbAck}}
-				want[i] = "done"
-				switch i % 8 {
-				case 0, 1:
-					r.emits, emitted = []emit{one}, append(emitted, string(one.payload))
-				case 2:
-					r.emits, emitted, other = []emit{two, one}, append(emitted, string(one.payload)), append(other, string(two.payload))
-				case 3: // without an answer
-				case 4:
-					r.o, r.delay, parked[id] = outcome{verb: verbRetry, reason: "again"}, time.Hour, 1
-				case 5:
-					r.o, dead = outcome{verb: verbDead, reason: "no"}, append(dead, d.fields.Get("data"))
-				case 6:
-					r.o, parked[id] = outcome{verb: verbReturn, uncharged: true}, 0
-				case 7:
-					r.emits, want[i] = []emit{one}, "fenced"
-					require.NoError(t, c.redis.XClaimJustID(ctx, &redis.XClaimArgs{Stream: c.cfg.Stream, Group: c.cfg.Group, Consumer: "thief", Messages: []string{id}}).Err())
-				}
-				batch[i] = r
-			}
-			require.Equal(t, want, c.Worker.commit(ctx, 0, batch))
-
-			require.Equal(t, emitted, c.contentsOf("out"))
-			require.Equal(t, other, c.contentsOf("other"))
-			require.Equal(t, dead, c.contentsOf(c.cfg.DeadLetters.Stream))
-			pending, err := c.redis.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: c.cfg.Stream, Group: c.cfg.Group, Start: "-", End: "+", Count: 1000}).Result()
-			require.NoError(t, err)
-			require.Len(t, pending, 3*rounds)
-			for _, p := range pending {
-				if p.Consumer == "thief" {
-					continue
-				}
-				require.Equal(t, parkedConsumer, p.Consumer)
-				require.Equal(t, parked[p.ID], p.RetryCount)
-			}
-			for i, d := range deliveries {
-				if d.trace == "" {
-					continue
-				}
-				state := map[int]string{4: "ERRORED", 5: "ERRORED", 6: "CLAIMED", 7: "CLAIMED"}[i%8]
-				require.Equal(t, orElse(state, "COMPLETED"), c.redis.HGet(ctx, d.trace, "state").Val())
-				require.Positive(t, c.redis.TTL(ctx, d.trace).Val())
-				require.Zero(t, c.redis.Exists(ctx, d.lock.key).Val(), "the lock is released, also of what is another's")
-			}
+			test(t, newCommitter(t, change))
 		})
 	}
+}
+
+// breakCommit puts something in front of a line of commit.lua.
+func (c *committer) breakCommit(line, before string) {
+	broken := strings.Replace(commitLua, line, before+line, 1)
+	require.NotEqual(c.t, commitLua, broken)
+	c.scripts.commit = redis.NewScript(prelude + orderLua + stateLua + broken)
+}
+
+// What the messages of a batch have in common is sent once, whatever it is that they have in common, and in whatever order.
+func TestEachMessageOfACommitHasItsOwnOutcome(t *testing.T) {
+	bothWays(t, func(t *testing.T, c *committer) {
+		ctx := c.contexts.redis
+		const rounds = 3
+		c.fill(8 * rounds)
+		deliveries := c.fetched(8 * rounds)
+		c.claim(ctx, deliveries)
+		batch := make([]commitRequest, len(deliveries))
+		want, emitted, other, dead, parked := make([]string, len(batch)), []string{}, []string{}, []string{}, map[string]int64{}
+		for i, d := range deliveries {
+			id := d.entry.Message.ID
+			one, two := emit{"out", "t", []byte(fmt.Sprint(i))}, emit{"other", "t", []byte(fmt.Sprint(i, " too"))}
+			r := commitRequest{d: d, o: outcome{verb: verbAck}}
+			want[i] = "done"
+			switch i % 8 {
+			case 0, 1:
+				r.emits, emitted = []emit{one}, append(emitted, string(one.payload))
+			case 2:
+				r.emits, emitted, other = []emit{two, one}, append(emitted, string(one.payload)), append(other, string(two.payload))
+			case 3: // without an answer
+			case 4:
+				r.o, r.delay, parked[id] = outcome{verb: verbRetry, reason: "again"}, time.Hour, 1
+			case 5:
+				r.o, dead = outcome{verb: verbDead, reason: "no"}, append(dead, d.fields.Get("data"))
+			case 6:
+				r.o, parked[id] = outcome{verb: verbReturn, uncharged: true}, 0
+			case 7:
+				r.emits, want[i] = []emit{one}, "fenced"
+				require.NoError(t, c.redis.XClaimJustID(ctx, &redis.XClaimArgs{Stream: c.cfg.Stream, Group: c.cfg.Group, Consumer: "thief", Messages: []string{id}}).Err())
+			}
+			batch[i] = r
+		}
+		require.Equal(t, want, c.Worker.commit(ctx, 0, batch))
+
+		require.Equal(t, emitted, c.contentsOf("out"))
+		require.Equal(t, other, c.contentsOf("other"))
+		require.Equal(t, dead, c.contentsOf(c.cfg.DeadLetters.Stream))
+		pending, err := c.redis.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: c.cfg.Stream, Group: c.cfg.Group, Start: "-", End: "+", Count: 1000}).Result()
+		require.NoError(t, err)
+		require.Len(t, pending, 3*rounds)
+		for _, p := range pending {
+			if p.Consumer == "thief" {
+				continue
+			}
+			require.Equal(t, parkedConsumer, p.Consumer)
+			require.Equal(t, parked[p.ID], p.RetryCount)
+		}
+		for i, d := range deliveries {
+			if d.trace == "" {
+				continue
+			}
+			state := map[int]string{4: "ERRORED", 5: "ERRORED", 6: "CLAIMED", 7: "CLAIMED"}[i%8]
+			require.Equal(t, orElse(state, "COMPLETED"), c.redis.HGet(ctx, d.trace, "state").Val())
+			require.Positive(t, c.redis.TTL(ctx, d.trace).Val())
+			require.Zero(t, c.redis.Exists(ctx, d.lock.key).Val(), "the lock is released, also of what is another's")
+		}
+	})
 }
 
 // Each of the pipes that commits go through has its own place in the ledger, so what the one sends again is known whatever
@@ -111,30 +124,23 @@ func TestACommitThatIsSentAgainIsAnsweredFromTheLedgerOfItsPipe(t *testing.T) {
 // Redis refuses what takes memory at a script's first write only. What is acknowledged without an answer writes nothing until the
 // batch's end, so the refusal may meet a message behind it; it is no failure of that one, nor of any other.
 func TestABatchThatRedisHasNoMemoryForIsSentAgainWhole(t *testing.T) {
-	t.Parallel()
-	for name, change := range map[string]func(*InboundConfig){"plain": plain, "with order, lock and trace": func(*InboundConfig) {}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newCommitter(t, change)
-			batch := c.batch(4)
-			batch[0].emits, batch[2].emits = nil, nil
-			require.NoError(t, c.redis.ConfigSet(c.contexts.redis, "maxmemory", "1").Err())
-			_, err := c.runCommit(c.contexts.redis, 0, batch, func(error) bool { return true })
-			require.ErrorContains(t, err, "OOM ")
-			require.NoError(t, c.redis.ConfigSet(c.contexts.redis, "maxmemory", "0").Err())
-			require.Equal(t, []string{"done", "done", "done", "done"}, c.Worker.commit(c.contexts.redis, 0, batch))
-			require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 2)
-		})
-	}
+	bothWays(t, func(t *testing.T, c *committer) {
+		batch := c.batch(4)
+		batch[0].emits, batch[2].emits = nil, nil
+		require.NoError(t, c.redis.ConfigSet(c.contexts.redis, "maxmemory", "1").Err())
+		_, err := c.runCommit(c.contexts.redis, 0, batch, func(error) bool { return true })
+		require.ErrorContains(t, err, "OOM ")
+		require.NoError(t, c.redis.ConfigSet(c.contexts.redis, "maxmemory", "0").Err())
+		require.Equal(t, []string{"done", "done", "done", "done"}, c.Worker.commit(c.contexts.redis, 0, batch))
+		require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 2)
+	})
 }
 
 // An error that nobody has thought of is that of one message: those before it and behind it are committed.
 func TestAnErrorInACommitIsOneMessages(t *testing.T) {
 	t.Parallel()
 	c := newCommitter(t, func(*InboundConfig) {})
-	broken := strings.Replace(commitLua, "function verbs.ack()\n", "function verbs.ack()\n  if ARGV[first] == 'poison' then error('a bug') end\n", 1)
-	require.NotEqual(t, commitLua, broken)
-	c.scripts.commit = redis.NewScript(prelude + orderLua + stateLua + broken)
+	c.breakCommit("  refused = verbs[verb]()\n", "  if ARGV[first] == 'poison' then error('a bug') end\n")
 	batch := c.batch(4)
 	for _, poisoned := range []int{1, 2} {
 		batch[poisoned].emits[0].payload = []byte("poison")
@@ -157,10 +163,7 @@ func TestAnErrorInACommitIsOneMessages(t *testing.T) {
 func TestARunOfACommitThatCanNotBeReadFailsAsAWhole(t *testing.T) {
 	t.Parallel()
 	c := newCommitter(t, func(*InboundConfig) {})
-	head := "    verb, attempt, count, streams ="
-	broken := strings.Replace(commitLua, head, "    if ARGV[i] == 'dead' then error('a bug') end\n"+head, 1)
-	require.NotEqual(t, commitLua, broken)
-	c.scripts.commit = redis.NewScript(prelude + orderLua + stateLua + broken)
+	c.breakCommit("    verb, attempt, count, streams =", "    if ARGV[i] == 'dead' then error('a bug') end\n")
 	batch := c.batch(4)
 	batch[1].o, batch[1].emits = outcome{verb: verbDead, reason: "no"}, nil
 	answers := c.Worker.commit(c.contexts.redis, 0, batch)
@@ -172,16 +175,11 @@ func TestARunOfACommitThatCanNotBeReadFailsAsAWhole(t *testing.T) {
 }
 
 func TestAMessageThatIsInABatchTwiceIsCommittedOnce(t *testing.T) {
-	t.Parallel()
-	for name, change := range map[string]func(*InboundConfig){"plain": plain, "with order, lock and trace": func(*InboundConfig) {}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newCommitter(t, change)
-			batch := c.batch(2)
-			require.Equal(t, []string{"done", "done", "gone"}, c.Worker.commit(c.contexts.redis, 0, append(batch, batch[0])))
-			require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 2)
-		})
-	}
+	bothWays(t, func(t *testing.T, c *committer) {
+		batch := c.batch(2)
+		require.Equal(t, []string{"done", "done", "gone"}, c.Worker.commit(c.contexts.redis, 0, append(batch, batch[0])))
+		require.Len(t, c.contentsOf(c.cfg.Emits.StreamOf(platform)), 2)
+	})
 }
 
 // A key of the order that is of another type is learned of before anything is written.

@@ -43,12 +43,23 @@ func (c *calls) counted() (begun, most int) {
 	return c.begun, c.most
 }
 
-func TestCallsThatWaitHaveAHandEach(t *testing.T) {
+// inBubble gives a test hands whose calls are counted, in a bubble that has a time of its own, and ends them.
+func inBubble(t *testing.T, call func(*calls), test func(t *testing.T, h *hands, c contexts, made *calls)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
-		c, end, made := contexts{stopping: ctx}, make(chan struct{}), calls{}
-		h := newHands(func(contexts, *delivery) { made.during(func() { <-end }) })
+		made := &calls{}
+		h := newHands(func(contexts, *delivery) { made.during(func() { call(made) }) })
+		test(t, h, contexts{stopping: ctx}, made)
+		stop()
+		h.running.Wait()
+	})
+}
+
+func TestCallsThatWaitHaveAHandEach(t *testing.T) {
+	var end chan struct{}
+	inBubble(t, func(*calls) { <-end }, func(t *testing.T, h *hands, c contexts, made *calls) {
+		end = make(chan struct{})
 		begun := func() int {
 			begun, _ := made.counted()
 			return begun
@@ -65,8 +76,6 @@ func TestCallsThatWaitHaveAHandEach(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 105, begun(), "who has not come back for a while is not waited for")
 		close(end)
-		stop()
-		h.running.Wait()
 	})
 }
 
@@ -97,11 +106,7 @@ func TestEachDeliveryIsHandledOnceAndHandsWithNothingToDoEnd(t *testing.T) {
 }
 
 func TestCallsThatAreOverAtOnceTakeTurnsInOneHand(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(context.Background())
-		c, made := contexts{stopping: ctx}, calls{}
-		h := newHands(func(contexts, *delivery) { made.during(func() { time.Sleep(handTurn / 100) }) })
+	inBubble(t, func(*calls) { time.Sleep(handTurn / 100) }, func(t *testing.T, h *hands, c contexts, made *calls) {
 		for range 10 {
 			h.give(c, deliveries(100))
 			time.Sleep(handTurn)
@@ -110,42 +115,28 @@ func TestCallsThatAreOverAtOnceTakeTurnsInOneHand(t *testing.T) {
 		begun, most := made.counted()
 		require.Equal(t, 1000, begun)
 		require.Equal(t, 1, most)
-		stop()
-		h.running.Wait()
 	})
 }
 
 // Calls that keep a processor busy get as many hands as there are processors, though each comes back now and then.
 func TestCallsThatTakeLongHaveSeveralHands(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(context.Background())
-		c, made := contexts{stopping: ctx}, calls{}
-		h := newHands(func(contexts, *delivery) { made.during(func() { time.Sleep(handTurn) }) })
+	inBubble(t, func(*calls) { time.Sleep(handTurn) }, func(t *testing.T, h *hands, c contexts, made *calls) {
 		h.give(c, deliveries(200))
 		time.Sleep(10 * handTurn)
 		_, most := made.counted()
 		require.Greater(t, most, 10)
-		stop()
-		h.running.Wait()
 	})
 }
 
 // No time passes until a hand that has nothing to do takes what is given, however often that was so before.
 func TestAnIdleHandBeginsAtOnce(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(context.Background())
-		c, made := contexts{stopping: ctx}, calls{}
-		h := newHands(func(contexts, *delivery) { made.during(func() {}) })
+	inBubble(t, func(*calls) {}, func(t *testing.T, h *hands, c contexts, made *calls) {
 		for n := 1; n <= 5; n++ {
 			h.give(c, deliveries(1))
 			synctest.Wait()
 			begun, _ := made.counted()
 			require.Equal(t, n, begun)
 		}
-		stop()
-		h.running.Wait()
 	})
 }
 
@@ -166,37 +157,28 @@ func TestIdleHandsEndAtOnceWhenTheWorkerStops(t *testing.T) {
 
 // One hand has got through most of what there was, and its calls wait from then on: that it was fast does not count any more.
 func TestAHandThatWasFastIsNotWaitedForLater(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(context.Background())
-		c, made, end := contexts{stopping: ctx}, calls{}, make(chan struct{})
-		h := newHands(func(contexts, *delivery) {
-			made.during(func() {
-				if begun, _ := made.counted(); begun > 200 {
-					<-end
-				} else {
-					time.Sleep(handTurn / 100)
-				}
-			})
-		})
+	var end chan struct{}
+	call := func(made *calls) {
+		if begun, _ := made.counted(); begun > 200 {
+			<-end
+		} else {
+			time.Sleep(handTurn / 100)
+		}
+	}
+	inBubble(t, call, func(t *testing.T, h *hands, c contexts, made *calls) {
+		end = make(chan struct{})
 		h.give(c, deliveries(300))
 		time.Sleep(20 * handTurn)
 		begun, _ := made.counted()
 		require.Equal(t, 300, begun)
 		close(end)
-		stop()
-		h.running.Wait()
 	})
 }
 
 // After a burst of calls that wait, the next one is met with few hands again, and no more are called while some are yet to come.
 func TestHandsAreCalledAnewForEachBurst(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(context.Background())
-		c, made := contexts{stopping: ctx}, calls{}
-		var end chan struct{}
-		h := newHands(func(contexts, *delivery) { made.during(func() { <-end }) })
+	var end chan struct{}
+	inBubble(t, func(*calls) { <-end }, func(t *testing.T, h *hands, c contexts, made *calls) {
 		for _, burst := range []int{100, 100} {
 			end = make(chan struct{})
 			before, _ := made.counted()
@@ -214,7 +196,5 @@ func TestHandsAreCalledAnewForEachBurst(t *testing.T) {
 			close(end)
 			synctest.Wait()
 		}
-		stop()
-		h.running.Wait()
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -78,14 +79,22 @@ const (
 	ProofMemory = "memory" // that none is lost as messages go by
 )
 
+// RequireProof fails where a name is none of Proofs.
+func RequireProof(name string) error {
+	if !slices.Contains(Proofs(), name) {
+		return fmt.Errorf("there is no proof %q; write some of %s", name, strings.Join(Proofs(), ","))
+	}
+	return nil
+}
+
 // Prove measures one of Proofs, on a Redis of its own.
 func Prove(ctx context.Context, o ProofOptions, name string) ([]Claim, error) {
-	prove, ok := map[string]func(*proof, context.Context) ([]Claim, error){
+	if err := RequireProof(name); err != nil {
+		return nil, err
+	}
+	prove := map[string]func(*proof, context.Context) ([]Claim, error){
 		ProofCalls: (*proof).calls, ProofStart: (*proof).start, ProofIdle: (*proof).idle, ProofMemory: (*proof).memory,
 	}[name]
-	if !ok {
-		return nil, fmt.Errorf("there is no proof %q; write some of %s", name, strings.Join(Proofs(), ","))
-	}
 	claims, err := prove(&proof{ProofOptions: o}, ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

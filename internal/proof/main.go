@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -46,8 +45,8 @@ func run(ctx context.Context) error {
 	}
 	names := strings.Split(*only, ",")
 	for _, name := range names {
-		if !slices.Contains(loadtest.Proofs(), name) {
-			return fmt.Errorf("-only: there is no proof %q; write some of %s", name, strings.Join(loadtest.Proofs(), ","))
+		if err := loadtest.RequireProof(name); err != nil {
+			return fmt.Errorf("-only: %w", err)
 		}
 	}
 	if o.Messages < leastMessages {
